@@ -1,0 +1,57 @@
+"""Refusals that only a mail can earn; the rest of the tree is in gateway_core.errors.
+
+Refused
+├── NotOurDomain      not_our_domain      the part behind the @ is not served here
+├── UnknownName       unknown_name        no contact, group or address of that name
+├── UnknownToken      unknown_token       a reply address that is not ours, or expired
+├── NullSender        null_sender         a bounce addressed to a phone
+├── FromNotCovered    from_not_covered    From missing, several, or not covered by a sender rule
+├── Loop              loop                the mail has been here before, or travels in circles
+├── Robot             robot               a bounce, report, automatic reply or list mail
+├── BadLine           bad_line            bare CR, LF or NUL, or a line over 64 KiB
+├── MailTooLarge      mail_too_large      more bytes, header, parts or depth than we read
+└── TooManyRecipients too_many_recipients (retryable: the rest may follow in another mail)
+"""
+
+from gateway_core.errors import Refused
+
+
+class NotOurDomain(Refused):
+    code = "not_our_domain"
+
+
+class UnknownName(Refused):
+    code = "unknown_name"
+
+
+class UnknownToken(Refused):
+    code = "unknown_token"
+
+
+class NullSender(Refused):
+    code = "null_sender"
+
+
+class FromNotCovered(Refused):
+    code = "from_not_covered"
+
+
+class Loop(Refused):
+    code = "loop"
+
+
+class Robot(Refused):
+    code = "robot"
+
+
+class BadLine(Refused):
+    code = "bad_line"
+
+
+class MailTooLarge(Refused):
+    code = "mail_too_large"
+
+
+class TooManyRecipients(Refused):
+    code = "too_many_recipients"
+    retryable = True
