@@ -1,0 +1,1 @@
+"""The database: tables, engine, ids, clock, migrations, and the one writer of a process."""

@@ -1,0 +1,29 @@
+"""The rows that mail needs and the core does not; the same metadata, migrations and writer."""
+
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Table, Text, UniqueConstraint
+
+from gateway_core.storage.tables import Id, metadata
+
+sender = Table(  # an address that may submit for an account, and where its mail may come from
+    "sender",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("account_id", Id, ForeignKey("account.id"), nullable=False),
+    Column("address", Text, nullable=False),  # alice@acme.example, @acme.example, or * (embedded default)
+    Column("ips", JSON, nullable=False),
+    Column("accept", Text, nullable=False),
+    Column("monitoring", Boolean, nullable=False),
+    Column("lists", Boolean, nullable=False),
+    UniqueConstraint("address"),
+    Index(None, "account_id"),
+)
+
+contact = Table(  # a name for one or several numbers: oncall@domain
+    "contact",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("account_id", Id, ForeignKey("account.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("numbers", JSON, nullable=False),
+    UniqueConstraint("account_id", "name"),
+)
