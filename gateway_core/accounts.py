@@ -1,0 +1,97 @@
+"""Accounts: who pays, and on which terms."""
+
+import hashlib
+import ipaddress
+import zoneinfo
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import phonenumbers
+from pydantic import AfterValidator, Field
+from sqlalchemy import Connection, select
+
+from gateway_core.settings import Section
+from gateway_core.storage import tables
+
+
+def _region(value: str) -> str:
+    if value.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("must be a two-letter region such as GB")
+    return value.upper()
+
+
+def _timezone(value: str) -> str:
+    if value not in zoneinfo.available_timezones():
+        raise ValueError("must be a time zone such as Europe/London")
+    return value
+
+
+def _network(value: str) -> str:
+    return str(ipaddress.ip_network(value, strict=False))
+
+
+def _sender_id(value: str) -> str:
+    """Alphanumeric: 1 to 11 characters (3GPP TS 23.040 §9.1.2.5). Else digits, perhaps with +."""
+    digits = value.removeprefix("+")
+    if digits.isdigit() and digits.isascii() and 3 <= len(digits) <= 15:
+        return value
+    if value and (len(value) > 11 or not value.isascii() or not value.isprintable()):
+        raise ValueError("must be a number, or up to 11 letters and digits")
+    return value
+
+
+Network = Annotated[str, AfterValidator(_network)]
+ANYWHERE: tuple[str, ...] = ("0.0.0.0/0", "::/0")
+
+
+class Terms(Section):
+    """Everything that an account's row says but its name and money. Changed by `apply`, kept as JSON."""
+
+    credit_alarm: int | None = None  # 1/10,000; the balance that is worth an alarm
+    alarm_to: tuple[str, ...] = ()
+    replies_to: tuple[str, ...] = ()
+    sender_id: Annotated[str, AfterValidator(_sender_id)] = ""
+    region: Annotated[str, AfterValidator(_region)] = "GB"
+    timezone: Annotated[str, AfterValidator(_timezone)] = "Europe/London"
+    receipts: Literal["none", "failures", "all"] = "failures"
+    text_from: Literal["body", "subject", "both", "auto"] = "auto"
+    max_segments: int = Field(3, ge=1, le=255)  # 255: the UDH's octet (3GPP TS 23.040 §9.2.3.24.1)
+    too_long: Literal["refuse", "truncate"] = "refuse"
+    unsupported: Literal["unicode", "remove", "refuse"] = "unicode"
+    validity_minutes: int = Field(2880, ge=1, le=60 * 24 * 30)
+    receipt_grace_minutes: int = Field(4320, ge=1, le=60 * 24 * 30)
+    destinations: tuple[str, ...] = ("*",)
+    api_ips: tuple[Network, ...] = ANYWHERE
+    test: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    id: int
+    name: str
+    billing: str
+    currency: str
+    credit_limit: int
+    terms: Terms
+
+
+def load(conn: Connection) -> dict[int, Account]:
+    a = tables.account.c
+    rows = conn.execute(select(a.id, a.name, a.billing, a.currency, a.credit_limit, a.terms))
+    return {row.id: _account(row) for row in rows}
+
+
+def _account(row: Any) -> Account:
+    terms = Terms.model_validate(row.terms)
+    return Account(row.id, row.name, row.billing, row.currency, row.credit_limit, terms)
+
+
+def key_digest(key: str) -> str:
+    """What is kept of an API key. Keys are 160 random bits, so a fast hash is enough."""
+    return hashlib.sha256(key.lower().encode()).hexdigest()
+
+
+def load_keys(conn: Connection) -> dict[str, int]:
+    """Account id by digest of key."""
+    k = tables.api_key.c
+    return {row.digest: row.account_id for row in conn.execute(select(k.digest, k.account_id))}

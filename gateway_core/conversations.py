@@ -1,0 +1,89 @@
+"""Conversations: (our number, handset) and who wrote last, so that a reply finds its mailbox."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway_core.storage import clock, tables
+from gateway_core.storage.ids import Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A text between a number of ours and a handset. `message_id` when it was ours, None when the phone began."""
+
+    account_id: int
+    number: str
+    handset: str
+    message_id: int | None
+
+
+_c = tables.conversation.c
+_KEY = [_c.handset, _c.number]
+
+
+def _upsert(dialect: Any) -> Any:
+    statement = dialect.insert(tables.conversation)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=_KEY,
+        set_={"account_id": new.account_id, "message_id": new.message_id, "changed_at": new.changed_at},
+    )
+
+
+_UPSERT = {"sqlite": _upsert(sqlite), "postgresql": _upsert(postgresql)}
+
+
+def _begin(dialect: Any) -> Any:
+    """Nothing changes where the account is the same; else the talk is the new account's, from its beginning."""
+    statement = dialect.insert(tables.conversation)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=_KEY,
+        set_={"account_id": new.account_id, "message_id": None, "changed_at": new.changed_at},
+        where=_c.account_id != new.account_id,
+    )
+
+
+_BEGIN = {"sqlite": _begin(sqlite), "postgresql": _begin(postgresql)}
+
+
+def texted(conn: Connection, ids: Ids, said: Sequence[Said]) -> None:
+    """Our texts: the last writer owns the conversation."""
+    last = {(one.handset, one.number): one for one in said}
+    _run(conn, _UPSERT, ids, list(last.values()))
+
+
+def begun(conn: Connection, ids: Ids, said: Sequence[Said]) -> None:
+    """Texts of phones: where their account had no conversation, it has one now."""
+    _run(conn, _BEGIN, ids, said)
+
+
+def _run(conn: Connection, statements: dict[str, Any], ids: Ids, said: Sequence[Said]) -> None:
+    at = clock.now()
+    rows = [
+        {
+            "id": ids.new(),
+            "account_id": one.account_id,
+            "number": one.number,
+            "handset": one.handset,
+            "message_id": one.message_id,
+            "changed_at": at,
+        }
+        for one in sorted(said, key=lambda one: (one.handset, one.number))  # one order: no deadlock
+    ]
+    if rows:
+        conn.execute(statements[conn.dialect.name], rows)
+
+
+def find(conn: Connection, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
+    """Conversations by (handset, number)."""
+    rows = conn.execute(select(tables.conversation).where(tuple_(_c.handset, _c.number).in_(pairs)))
+    return {(row.handset, row.number): row for row in rows}
+
+
+def get(conn: Connection, conversation_id: int) -> Row[Any] | None:
+    return conn.execute(select(tables.conversation).where(_c.id == conversation_id)).one_or_none()

@@ -1,0 +1,108 @@
+"""What operators set while we run, as one frozen snapshot: read often, reloaded when the revision moves."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, select, update
+
+from gateway_core import accounts, routing
+from gateway_core.accounts import Account
+from gateway_core.carriers import CARRIERS
+from gateway_core.routing import Price, Route
+from gateway_core.storage import tables
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number of ours. `account_id` is None where it is shared: then the keyword picks the account."""
+
+    id: int
+    msisdn: str
+    account_id: int | None
+    forward_to: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    word: str
+    account_id: int
+    forward_to: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    revision: int
+    accounts: Mapping[int, Account]
+    keys: Mapping[str, int]  # account id by digest of API key
+    numbers: Mapping[str, Number]
+    keywords: Mapping[int, tuple[Keyword, ...]]  # by number id
+    routes: tuple[Route, ...]
+    prices: tuple[Price, ...]
+
+    def account(self, name: str) -> Account | None:
+        return next((account for account in self.accounts.values() if account.name == name), None)
+
+    def route(self, route_id: int) -> Route | None:
+        return next((route for route in self.routes if route.id == route_id), None)
+
+    def default_number(self, account_id: int) -> str | None:
+        """The number that an account texts from when nothing else is said: its first one."""
+        return next((n.msisdn for n in self.numbers.values() if n.account_id == account_id), None)
+
+
+class Directory:
+    """The current snapshot. `refresh` is called about once a second, so a change acts within two."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        with engine.connect() as conn:
+            self.current = load(conn)
+
+    def refresh(self) -> bool:
+        """Whether there was anything new."""
+        with self._lock, self._engine.connect() as conn:
+            if read_revision(conn) == self.current.revision:
+                return False
+            self.current = load(conn)
+            return True
+
+
+_r = tables.revision.c
+
+
+def read_revision(conn: Connection) -> int:
+    return conn.execute(select(_r.value)).scalar() or 0
+
+
+def raise_revision(conn: Connection) -> None:
+    """Called in the transaction of every change of what a snapshot holds."""
+    if conn.execute(update(tables.revision).values(value=_r.value + 1)).rowcount == 0:
+        conn.execute(tables.revision.insert(), {"id": 1, "value": 1})
+
+
+def load(conn: Connection) -> Snapshot:
+    return Snapshot(
+        revision=read_revision(conn),
+        accounts=accounts.load(conn),
+        keys=accounts.load_keys(conn),
+        numbers=_numbers(conn),
+        keywords=_keywords(conn),
+        routes=routing.load_routes(conn, lambda name: name in CARRIERS and CARRIERS[name].simulated),
+        prices=routing.load_prices(conn),
+    )
+
+
+def _numbers(conn: Connection) -> dict[str, Number]:
+    rows = conn.execute(select(tables.number).order_by(tables.number.c.id))
+    return {r.msisdn: Number(r.id, r.msisdn, r.account_id, tuple(r.forward_to)) for r in rows}
+
+
+def _keywords(conn: Connection) -> dict[int, tuple[Keyword, ...]]:
+    found: dict[int, tuple[Any, ...]] = {}
+    for row in conn.execute(select(tables.keyword).order_by(tables.keyword.c.word)):
+        word = Keyword(row.word, row.account_id, tuple(row.forward_to))
+        found[row.number_id] = (*found.get(row.number_id, ()), word)
+    return found

@@ -1,0 +1,153 @@
+"""The only place that changes a message's state: one conditional UPDATE, an event, and what an end entails."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from gateway_core import ledger, notices
+from gateway_core.accounts import Account
+from gateway_core.messages import FINAL, Actor, Current, State, may_move
+from gateway_core.storage import clock, tables
+from gateway_core.storage.ids import Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One message to its next state. What is None stays as it is."""
+
+    was: Current
+    new: State
+    actor: Actor
+    reason: str = ""
+    due_at: int | None = None  # when the machine looks again; never kept from the old state
+    fence: int | None = None
+    owner_id: int | None = None
+    retries: int | None = None
+    resends: int | None = None
+    possible_duplicate: bool | None = None
+    words: str = ""  # the carrier's own, for the notice
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a move needs besides the transaction."""
+
+    ids: Ids
+    accounts: Mapping[int, Account]
+
+
+_m = tables.message.c
+_MOVE = (
+    update(tables.message)
+    .where(_m.id == bindparam("message"), _m.state == bindparam("old"), _m.fence == bindparam("old_fence"))
+    .values(
+        state=bindparam("new"),
+        reason=bindparam("why"),
+        due_at=bindparam("due"),
+        fence=bindparam("new_fence"),
+        owner_id=bindparam("owner"),
+        retries=bindparam("tried"),
+        resends=bindparam("resent"),
+        possible_duplicate=bindparam("doubled"),
+        state_at=bindparam("at"),
+    )
+)
+_EVENT = insert(tables.event)
+
+
+class Overtaken(Exception):
+    """Somebody else moved a message of this fold first: roll back, and redo each unit alone."""
+
+
+def make(conn: Connection, context: Context, moves: Sequence[Move]) -> None:
+    """Make all of these moves, with their events, refunds and notices.
+
+    Raises Overtaken when one of them is not possible any more, AssertionError for a move not in the table.
+    """
+    if not moves:
+        return
+    for move in moves:
+        if not may_move(move.was.state, move.new, move.actor):
+            raise AssertionError(f"{move.was.state} -> {move.new} by {move.actor} is not in the table")
+    at = clock.now()
+    if conn.execute(_MOVE, [_parameters(move, at) for move in moves]).rowcount != len(moves):
+        raise Overtaken
+    record(conn, context.ids, [(m.was.id, m.actor, m.was.state, m.new, m.reason) for m in moves])
+    ended = [move for move in moves if move.new in FINAL]
+    if ended:
+        ledger.record(conn, context.ids, _refunds(conn, ended))
+        notices.owe(conn, context.ids, _receipts(context, ended))
+
+
+def record(conn: Connection, ids: Ids, events: Iterable[tuple[int, str, str, str, str]]) -> None:
+    """Rows of the trail: (message, actor, old state, new state, reason)."""
+    at = clock.now()
+    rows = [
+        {
+            "id": ids.new(),
+            "message_id": message,
+            "at": at,
+            "actor": actor,
+            "old": old,
+            "new": new,
+            "reason": reason,
+        }
+        for message, actor, old, new, reason in events
+    ]
+    if rows:
+        conn.execute(_EVENT, rows)
+
+
+def _parameters(move: Move, at: int) -> dict[str, object]:
+    was = move.was
+    return {
+        "message": was.id,
+        "old": was.state,
+        "old_fence": was.fence,
+        "new": move.new,
+        "why": move.reason,
+        "due": move.due_at,
+        "new_fence": was.fence if move.fence is None else move.fence,
+        "owner": was.owner_id if move.owner_id is None else move.owner_id,
+        "tried": was.retries if move.retries is None else move.retries,
+        "resent": was.resends if move.resends is None else move.resends,
+        "doubled": was.possible_duplicate if move.possible_duplicate is None else move.possible_duplicate,
+        "at": at,
+    }
+
+
+def _refunds(conn: Connection, ended: Sequence[Move]) -> list[ledger.Entry]:
+    back = [move.was for move in ended if ledger.GIVEN_BACK[move.new] and move.was.price]
+    if not back:
+        return []
+    a = tables.attempt.c
+    rows = conn.execute(
+        select(a.message_id, func.count(a.segment.distinct()))
+        # An attempt that was never answered may have reached the handset.
+        .where(a.message_id.in_([was.id for was in back]), a.outcome.is_(None) | (a.outcome == "accepted"))
+        .group_by(a.message_id)
+    )
+    accepted: dict[int, int] = dict(rows.all())
+    entries = []
+    for was in back:
+        unaccepted = was.segments - accepted.get(was.id, 0)
+        if unaccepted:
+            amount = was.price * unaccepted // was.segments
+            entries.append(ledger.Entry(was.account_id, "refund", amount, message_id=was.id))
+    return entries
+
+
+def _receipts(context: Context, ended: Sequence[Move]) -> list[notices.Notice]:
+    owed = []
+    for move in ended:
+        was = move.was
+        wanted = notices.WANTED[context.accounts[was.account_id].terms.receipts]
+        corrects = was.state in FINAL and was.state in wanted
+        if was.notify and (move.new in wanted or corrects):
+            facts = {"to": was.to, "state": move.new, "reason": move.reason, "words": move.words}
+            if corrects:
+                facts["before"] = was.state
+            key = f"receipt:{was.id}:{move.new}"
+            owed.append(notices.Notice(was.account_id, key, "receipt", facts, message_id=was.id))
+    return owed
