@@ -1,0 +1,57 @@
+"""The door in, from the network: the only place that changes a message because of a carrier, or stores an MO."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from gateway_core import receipts, replies
+from gateway_core.directory import Snapshot
+from gateway_core.gateway import Gateway
+from gateway_core.jobs.queue import NOTICES
+from gateway_core.moves import Context
+from gateway_core.sms import DLR, MO
+from gateway_core.storage.storable import storable
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    context: Context
+    snapshot: Snapshot
+    route_id: int
+    event: DLR | MO
+
+
+def deliver(gateway: Gateway, route_id: int, events: Sequence[DLR | MO]) -> None:
+    """Store and apply receipts and replies. Returns after the commit: only then may the carrier acknowledge them.
+
+    Raises NotKept when they are not stored.
+    """
+    context, snapshot = gateway.context, gateway.snapshot
+    futures: list[Future[None]] = [
+        gateway.writer.put(_take_receipts if isinstance(event, DLR) else _take_replies, unit)
+        for event in events
+        if (unit := _Event(context, snapshot, route_id, _storable(event)))
+    ]
+    for future in futures:
+        future.result()
+    gateway.queue.hint(NOTICES)
+
+
+def _storable(event: DLR | MO) -> DLR | MO:
+    if isinstance(event, DLR):
+        return replace(event, words=storable(event.words))
+    return replace(event, text=storable(event.text))
+
+
+def _take_receipts(conn: Connection, units: Sequence[_Event]) -> list[None]:
+    pairs = [(unit.route_id, unit.event) for unit in units if isinstance(unit.event, DLR)]
+    receipts.store(conn, units[0].context, pairs)
+    return [None] * len(units)
+
+
+def _take_replies(conn: Connection, units: Sequence[_Event]) -> list[None]:
+    pairs = [(unit.route_id, unit.event) for unit in units if isinstance(unit.event, MO)]
+    replies.take(conn, units[0].context, units[0].snapshot, pairs)
+    return [None] * len(units)

@@ -1,0 +1,131 @@
+"""What somebody asks for, and what may become of it as far as can be known before the transaction. Pure.
+
+Submit decides with it, and so does everything that only wants to know: RCPT, preview, explain.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway_core import encoding, numbers, routing
+from gateway_core.accounts import Account
+from gateway_core.directory import Snapshot
+from gateway_core.encoding import Segments
+from gateway_core.errors import (
+    BadNumber,
+    DestinationNotAllowed,
+    NothingToText,
+    Refused,
+    SenderIDNotAllowed,
+    TooLong,
+)
+from gateway_core.keys import Key
+from gateway_core.routing import Route
+from gateway_core.storage.storable import storable
+
+_LONGEST = 255 * 153  # characters that 255 segments hold: more is not even split
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What somebody asks for: one text to one or more numbers (E.164)."""
+
+    account: Account
+    to: tuple[str, ...]
+    text: str
+    origin: dict[str, Any] = field(default_factory=dict)  # comes back on every notice
+    notify: bool = False  # tell the origin what becomes of it
+    whole: bool = False  # refuse everything when one recipient is refused (a mail has one answer)
+    key: Key | None = None
+    sender_id: str = ""  # "": the account's
+    sender_ids: Mapping[str, str] = field(
+        default_factory=dict
+    )  # by recipient: the number of its conversation
+    client_ref: str | None = None
+    max_segments: int | None = None  # fewer than the account allows
+    validity_minutes: int | None = None
+    send_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One recipient that may be accepted, as far as can be known before the transaction."""
+
+    to: str
+    sender_id: str
+    route: Route
+    segments: Segments
+    price: int
+    number: str | None  # ours that replies come to; None for an alphanumeric sender ID
+
+
+def decide(snapshot: Snapshot, submission: Submission) -> tuple[str, list[Draft], list[tuple[str, Refused]]]:
+    """The text as it will be sent, the recipients that may be accepted, and those that may not."""
+    try:
+        segments = compose(submission)
+    except Refused as error:
+        return "", [], [(to, error) for to in dict.fromkeys(submission.to)]
+    drafts, refused = [], []
+    for to in dict.fromkeys(submission.to):
+        try:
+            sender_id = submission.sender_ids.get(to, submission.sender_id)
+            drafts.append(draft(snapshot, submission.account, to, segments, sender_id))
+        except Refused as error:
+            refused.append((to, error))
+    return "".join(segments.parts), drafts, refused
+
+
+def compose(submission: Submission) -> Segments:
+    """The text under the account's terms. Raises NothingToText, UnsupportedCharacter, TooLong."""
+    terms = submission.account.terms
+    text = encoding.apply_policy(storable(submission.text), terms.unsupported)
+    if not text.strip():
+        raise NothingToText("there is no text")
+    if len(text) > _LONGEST:
+        if terms.too_long == "refuse":
+            raise TooLong(f"the text has {len(text)} characters; a text has at most {_LONGEST}")
+        text = text[:_LONGEST]
+    segments = encoding.split(text)
+    most = min(submission.max_segments or terms.max_segments, terms.max_segments)
+    if len(segments.parts) <= most:
+        return segments
+    if terms.too_long == "refuse":
+        raise TooLong(f"the text needs {len(segments.parts)} segments; {most} are allowed")
+    return encoding.split(encoding.truncate(text, most))
+
+
+def draft(snapshot: Snapshot, account: Account, to: str, segments: Segments, sender_id: str = "") -> Draft:
+    """One recipient. Raises DestinationNotAllowed, SenderIDNotAllowed."""
+    per_segment = check_destination(snapshot, account, to)
+    route = routing.choose(snapshot.routes, to, simulated=account.terms.test)
+    if route is None:
+        raise DestinationNotAllowed(f"no route takes {to}")
+    chosen = sender_id_for(snapshot, account, sender_id)
+    number = chosen if chosen in snapshot.numbers else None
+    return Draft(to, chosen, route, segments, per_segment * len(segments.parts), number)
+
+
+def check_destination(snapshot: Snapshot, account: Account, to: str) -> int:
+    """The price of a segment to this number. Raises DestinationNotAllowed, BadNumber."""
+    if not to.startswith("+"):
+        raise BadNumber(f"{to} is not an international number")
+    if not numbers.matches(to, account.terms.destinations):
+        raise DestinationNotAllowed(f"{to} is not a destination that the account allows")
+    per_segment = routing.price(snapshot.prices, to, account.currency)
+    if per_segment is None:
+        raise DestinationNotAllowed(f"there is no price for {to} in {account.currency}")
+    if routing.choose(snapshot.routes, to, simulated=account.terms.test) is None:
+        raise DestinationNotAllowed(f"no route takes {to}")
+    return per_segment
+
+
+def sender_id_for(snapshot: Snapshot, account: Account, wanted: str) -> str:
+    """What the handset will show. Raises SenderIDNotAllowed."""
+    chosen = wanted or account.terms.sender_id or snapshot.default_number(account.id) or ""
+    number = snapshot.numbers.get(chosen)
+    own = number is not None and number.account_id in {account.id, None}
+    if chosen and (own or chosen == account.terms.sender_id):
+        return chosen
+    if not chosen:
+        raise SenderIDNotAllowed("the account has no number and no sender ID")
+    raise SenderIDNotAllowed(f"{chosen} is not a sender ID of the account")

@@ -1,0 +1,208 @@
+"""Receipts: stored first, matched afterwards. Early, late, repeated, for parts: all normal. Ranks only rise."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway_core import messages, moves
+from gateway_core.messages import FINAL, Actor, Current, State
+from gateway_core.moves import Context, Move
+from gateway_core.sms import DLR, DlrState
+from gateway_core.storage import clock, tables
+
+# What a receipt says of one segment; None: it travels still.
+ENDS: dict[DlrState, State | None] = {
+    DlrState.ENROUTE: None,
+    DlrState.ACCEPTED: None,
+    DlrState.UNKNOWN: None,  # our own UNKNOWN comes when validity and grace are over
+    DlrState.EXPIRED: State.EXPIRED,
+    DlrState.UNDELIVERED: State.UNDELIVERED,
+    DlrState.DELIVERED: State.DELIVERED,
+}
+_RANK = {state: rank for rank, state in enumerate(ENDS)}
+_LOOK_AGAIN_MINUTES = (1, 5, 30, 120, 720, 1440)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    attempt_id: int
+    message_id: int
+    dlr_state: DlrState
+    words: str
+
+
+_r, _a = tables.receipt.c, tables.attempt.c
+
+
+def _upsert(dialect: Any) -> Any:
+    return dialect.insert(tables.receipt).on_conflict_do_update(
+        index_elements=[_r.carrier_ref, _r.route_id, _r.state, _r.done_at], set_={"repeats": _r.repeats + 1}
+    )
+
+
+_STORE = {"sqlite": _upsert(sqlite), "postgresql": _upsert(postgresql)}
+_MATCHED = (
+    update(tables.receipt)
+    .where(_r.carrier_ref == bindparam("ref"), _r.route_id == bindparam("route"), _r.attempt_id.is_(None))
+    .values(attempt_id=bindparam("attempt"), due_at=None)
+)
+_NOTE = (
+    update(tables.attempt)
+    .where(_a.id == bindparam("attempt"))
+    .values(receipt=bindparam("says"), outcome="accepted")
+)
+
+
+def store(conn: Connection, context: Context, dlrs: Sequence[tuple[int, DLR]]) -> None:
+    """Store (route, DLR) pairs and apply what can be matched now; the rest is looked at again later."""
+    at = clock.now()
+    conn.execute(_STORE[conn.dialect.name], [_row(context, route_id, dlr, at) for route_id, dlr in dlrs])
+    known = _attempts(conn, {(dlr.carrier_ref, route_id) for route_id, dlr in dlrs})
+    matches = []
+    for route_id, dlr in dlrs:
+        attempt = known.get((dlr.carrier_ref, route_id))
+        if attempt:
+            matches.append(Match(attempt.id, attempt.message_id, dlr.state, dlr.words))
+    _mark_matched(conn, known)
+    apply(conn, context, matches)
+
+
+def _row(context: Context, route_id: int, dlr: DLR, at: int) -> dict[str, Any]:
+    return {
+        "id": context.ids.new(),
+        "route_id": route_id,
+        "carrier_ref": dlr.carrier_ref,
+        "state": dlr.state,
+        "words": dlr.words,
+        "done_at": dlr.done_at,
+        "received_at": at,
+        "repeats": 0,
+        "attempt_id": None,
+        "due_at": at + _LOOK_AGAIN_MINUTES[0] * clock.MINUTE,
+    }
+
+
+def _attempts(conn: Connection, refs: Collection[tuple[str, int]]) -> dict[tuple[str, int], Any]:
+    """The newest attempt of each (carrier_ref, route): carriers use their ids again."""
+    rows = conn.execute(
+        select(_a.id, _a.message_id, _a.carrier_ref, _a.route_id)
+        .where(_a.carrier_ref.in_({ref for ref, _ in refs}))
+        .order_by(_a.id)
+    )
+    return {(row.carrier_ref, row.route_id): row for row in rows if (row.carrier_ref, row.route_id) in refs}
+
+
+def _mark_matched(conn: Connection, known: dict[tuple[str, int], Any]) -> None:
+    if known:
+        conn.execute(
+            _MATCHED,
+            [{"ref": ref, "route": route_id, "attempt": row.id} for (ref, route_id), row in known.items()],
+        )
+
+
+def rematch(conn: Connection, context: Context, refs: Collection[tuple[str, int]]) -> None:
+    """Receipts that came before the answer to their submit: applied as soon as (carrier_ref, route) are known."""
+    if not refs:
+        return
+    rows = conn.execute(
+        select(_r.carrier_ref, _r.route_id, _r.state, _r.words).where(
+            _r.attempt_id.is_(None), _r.carrier_ref.in_({ref for ref, _ in refs})
+        )
+    ).all()
+    waiting = [row for row in rows if (row.carrier_ref, row.route_id) in refs]
+    if not waiting:
+        return
+    known = _attempts(conn, {(row.carrier_ref, row.route_id) for row in waiting})
+    _mark_matched(conn, known)
+    matches = []
+    for row in waiting:
+        attempt = known.get((row.carrier_ref, row.route_id))
+        if attempt:
+            matches.append(Match(attempt.id, attempt.message_id, DlrState(row.state), row.words))
+    apply(conn, context, matches)
+
+
+def look_again(conn: Connection, context: Context) -> int:
+    """Unmatched receipts that are due: matched now, or looked at later, or given up. Returns how many."""
+    now = clock.now()
+    due = conn.execute(
+        select(_r.id, _r.carrier_ref, _r.route_id, _r.received_at)
+        .where(_r.attempt_id.is_(None), _r.due_at <= now)
+        .limit(500)
+    ).all()
+    for row in due:
+        later = [row.received_at + minutes * clock.MINUTE for minutes in _LOOK_AGAIN_MINUTES]
+        conn.execute(
+            update(tables.receipt)
+            .where(_r.id == row.id)
+            .values(due_at=next((at for at in later if at > now), None))  # NULL: an orphan, kept and counted
+        )
+    rematch(conn, context, {(row.carrier_ref, row.route_id) for row in due})
+    return len(due)
+
+
+def apply(conn: Connection, context: Context, matches: Sequence[Match]) -> None:
+    """Note each on its attempt (a receipt also proves that the submit was accepted), then move the messages."""
+    if not matches:
+        return
+    best: dict[int, Match] = {}
+    for match in matches:
+        if match.attempt_id not in best or _RANK[match.dlr_state] >= _RANK[best[match.attempt_id].dlr_state]:
+            best[match.attempt_id] = match
+    known: dict[int, str] = dict(
+        conn.execute(select(_a.id, _a.receipt).where(_a.id.in_(list(best)), _a.receipt.is_not(None))).all()
+    )
+    news = [
+        match
+        for match in best.values()
+        if match.attempt_id not in known or _RANK[match.dlr_state] > _RANK[DlrState(known[match.attempt_id])]
+    ]
+    if news:
+        conn.execute(_NOTE, [{"attempt": match.attempt_id, "says": match.dlr_state} for match in news])
+        roll_up(conn, context, {match.message_id: match.words for match in news})
+
+
+def roll_up(conn: Connection, context: Context, words: dict[int, str]) -> None:
+    """Move messages (id: the carrier's words) to what the receipts of all their segments say together."""
+    held = messages.lock(conn, words)
+    said = _said(conn, held.values())
+    todo = []
+    for was in held.values():
+        new = _together(was, said.get(was.id, {}))
+        if new and new != was.state and messages.may_move(was.state, new, Actor.RECEIPTS):
+            due_at = None if new in FINAL else was.final_by
+            reason = "carrier" if new == State.EXPIRED else ""
+            todo.append(Move(was, new, Actor.RECEIPTS, reason, due_at, words=words[was.id]))
+    moves.make(conn, context, todo)
+
+
+def _said(conn: Connection, held: Iterable[Current]) -> dict[int, dict[int, DlrState | None]]:
+    """By message and segment: what its best receipt says, None where it was accepted and no receipt came yet."""
+    rows = conn.execute(
+        select(_a.message_id, _a.segment, _a.receipt).where(
+            _a.message_id.in_([was.id for was in held]), _a.outcome == "accepted"
+        )
+    )
+    said: dict[int, dict[int, DlrState | None]] = {}
+    for row in rows:
+        of_message = said.setdefault(row.message_id, {})
+        new = DlrState(row.receipt) if row.receipt else None
+        old = of_message.get(row.segment)
+        of_message[row.segment] = new if old is None or (new and _RANK[new] > _RANK[old]) else old
+    return said
+
+
+def _together(was: Current, said: dict[int, DlrState | None]) -> State | None:
+    """DELIVERED when all segments are; a segment that failed for good decides; all accepted proves SUBMITTED."""
+    ends = [ENDS[state] if state else None for state in said.values()]
+    for bad in (State.UNDELIVERED, State.EXPIRED):
+        if bad in ends:
+            return bad
+    if len(said) < was.segments:
+        return None
+    if all(end == State.DELIVERED for end in ends):
+        return State.DELIVERED
+    return State.SUBMITTED if was.state == State.UNCERTAIN else None

@@ -1,0 +1,63 @@
+"""No statement of the running core reads a whole table that grows: SQLite says so itself."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import time_machine
+from core_support import OURS, PHONE, World, world
+from sqlalchemy import event
+
+from gateway_core import cancel, keys, notices, submit
+from gateway_core.keys import Key
+from gateway_core.messages import Actor
+from gateway_core.sms import DLR, MO, DlrState
+from gateway_core.storage import clock
+
+GROWS = (
+    "message|submission|attempt|receipt|notice|mo|conversation|event|ledger_entry|accepted_key|phone_segment"
+)
+SCAN = re.compile(rf"SCAN ({GROWS})\b")
+
+
+def work(core: World) -> None:
+    """Everything that the core does again and again."""
+    for key in (Key("mail", "t", mail_digest="m"), Key("http", "t", request_digest="r")):
+        core.submit(key=key)
+        core.submit(key=key)
+    uncertain = core.accept("+447700900001")
+    later = core.accept(send_at=clock.now() + clock.DAY)
+    core.dispatch()
+    core.deliver(DLR("nobody", DlrState.DELIVERED, 1), MO("mo", PHONE, OURS, "yes"))
+    core.until(uncertain, submit.State.UNCERTAIN)
+    cancel.cancel(core.gateway, later, Actor.ACCOUNT).result(10)
+    core.process._sweep()
+    with time_machine.travel(clock.now() / 1000 + 3600):
+        core.sweep()
+    core.gateway.writer.put(keys.forget, 10).result(10)
+    core.gateway.writer.put(notices.claim, 10).result(10)
+    core.process._beat()
+
+
+def test_nothing_that_grows_is_read_whole(tmp_path: Path) -> None:
+    seen: dict[str, Any] = {}
+
+    def note(
+        _conn: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, executemany: bool
+    ) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE")):
+            seen[statement] = parameters[0] if executemany else parameters
+
+    with world(f"sqlite:///{tmp_path}/core.db") as core:
+        for engine in (core.gateway.writer._engine, core.gateway.reader):
+            event.listen(engine, "before_cursor_execute", note)
+        work(core)
+        assert len(seen) > 30
+        raw = core.gateway.reader.raw_connection()
+        scans = {}
+        for statement, parameters in seen.items():
+            plan = [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]  # type: ignore[attr-defined]
+            if any(SCAN.search(step) for step in plan):
+                scans[re.sub(r"\s+", " ", statement)] = plan
+        raw.close()
+    assert scans == {}
