@@ -1,0 +1,196 @@
+"""The end of what an author wrote and the begin of what is answered.
+
+Cut are: everything from the first separator (an attribution line without `>` after it, `-----Original
+Message-----`, a From/Sent/To/Subject block) and the trailing block of `>` lines with its attribution. Answers
+between quoted lines keep the lines that they answer. Each line is looked at a bounded number of times.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailgate.body import phrases
+
+_MAX_LINE = 400  # no attribution is longer; longer lines are not examined
+_MAX_LINES = 4  # an attribution is wrapped over at most so many
+_WRAPPED = 60  # a quoted line as long as this may have been wrapped, the rest without its mark
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    kept: str
+    removed: tuple[str, ...]
+
+
+def cut(text: str, *, guess_trailing: bool = True) -> Cut:
+    """`guess_trailing` False: the author set an end marker, only separators are obeyed."""
+    lines = text.split("\n")
+    removed: list[str] = []
+    lines = _leading(lines, removed)
+    lines = _separators(lines, removed)
+    if guess_trailing:
+        lines = _trailing(lines, removed)
+    kept = "\n".join(lines)
+    if not kept.strip():
+        return Cut(text, ())
+    return Cut(kept, tuple(part for part in removed if part.strip()))
+
+
+def _leading(lines: list[str], removed: list[str]) -> list[str]:
+    """Quoted matter above the text: a separator with nothing before it goes, and so does what it quotes."""
+    start = _next_text(lines, 0)
+    length = _separator(lines, start)
+    if not length:
+        return lines
+    end = _after_quote(lines, start + length)
+    if not any(line.strip() for line in lines[end:]):
+        return lines
+    removed.append("\n".join(lines[:end]))
+    return lines[end:]
+
+
+def _separators(lines: list[str], removed: list[str]) -> list[str]:
+    kept: list[str] = []
+    at = 0
+    while at < len(lines):
+        length = _separator(lines, at) if kept else 0
+        if not length:
+            kept.append(lines[at])
+            at += 1
+            continue
+        follows = _next_text(lines, at + length)
+        if not (follows < len(lines) and _quoted(lines[follows])) or not _answered(lines, follows):
+            removed.append("\n".join(lines[at:]))
+            return kept
+        removed.append("\n".join(lines[at : at + length]))
+        at += length
+    return kept
+
+
+def _trailing(lines: list[str], removed: list[str]) -> list[str]:
+    end = len(lines)
+    while end and (not lines[end - 1].strip() or _quoted(lines[end - 1])):
+        end -= 1
+    if any(_quoted(line) for line in lines[end:]):
+        removed.append("\n".join(lines[end:]))
+        return lines[:end]
+    return lines
+
+
+def _quoted(line: str) -> bool:
+    return line.lstrip().startswith(">")
+
+
+def _next_text(lines: Sequence[str], at: int) -> int:
+    while at < len(lines) and not lines[at].strip():
+        at += 1
+    return at
+
+
+def _after_quote(lines: Sequence[str], at: int) -> int:
+    """Behind a block of quoted lines, blank ones between them and wrapped rests included."""
+    end = at
+    while at < len(lines):
+        if _quoted(lines[at]) or _is_rest(lines, at):
+            end = at + 1
+        elif lines[at].strip():
+            break
+        at += 1
+    return end
+
+
+def _is_rest(lines: Sequence[str], at: int) -> bool:
+    """A lower-case line between two quoted ones, the first of them full: the sender's program wrapped it."""
+    return (
+        0 < at < len(lines) - 1
+        and _quoted(lines[at - 1])
+        and len(lines[at - 1]) >= _WRAPPED
+        and _quoted(lines[at + 1])
+        and lines[at][:1].islower()
+    )
+
+
+def _answered(lines: Sequence[str], at: int) -> bool:
+    """Whether the author goes on after the quote that begins here."""
+    end = _next_text(lines, _after_quote(lines, at))
+    return end < len(lines) and not _separator(lines, end)
+
+
+def _separator(lines: Sequence[str], at: int) -> int:
+    """How many lines the separator at `at` takes; 0 if there is none."""
+    line = lines[at].strip() if at < len(lines) else ""
+    if not line or len(line) > _MAX_LINE or line.startswith(">"):
+        return 0
+    if line[0] in "-_=*" or line.endswith(":"):
+        ruled = _ruled(lines, at)
+        if ruled:
+            return ruled
+    return _header_block(lines, at) or _attribution(lines, at)
+
+
+def _ruled(lines: Sequence[str], at: int) -> int:
+    """`-----Original Message-----`, or a rule above a header block or a list server's footer."""
+    original = not phrases.RULE.match(lines[at])
+    if original and not phrases.ORIGINAL.match(lines[at]):
+        return 0
+    below = at + 1
+    while below < min(at + 4, len(lines)) and not lines[below].strip():
+        below += 1
+    block = _header_block(lines, below)
+    if original or block:
+        return below - at + block
+    return below - at if below < len(lines) and phrases.LIST_FOOTER in lines[below][:100].lower() else 0
+
+
+def _label(line: str) -> str:
+    name, colon, _value = line[:40].partition(":")
+    return phrases.LABELS.get(name.strip(" \t*").lower(), "") if colon else ""
+
+
+def _header_block(lines: Sequence[str], at: int) -> int:
+    """Lines of a From/Sent/To/Subject block in any of our languages: three kinds of labels, one a sender's;
+    a value may run on for a line or two.
+    """
+    if at >= len(lines) or not _label(lines[at]):
+        return 0
+    kinds: set[str] = set()
+    end = at
+    for number in range(at, min(at + 14, len(lines))):
+        kind = _label(lines[number])
+        if kind:
+            kinds.add(kind)
+            end = number + 1
+        elif not lines[number].strip() or number - end >= 2:
+            break
+    return end - at if "from" in kinds and len(kinds) >= 3 else 0
+
+
+def _attribution(lines: Sequence[str], at: int) -> int:
+    joined = lines[at].strip()
+    number = at
+    if not joined.endswith(phrases.CLOSES):
+        if not phrases.OPENS.match(joined):
+            return 0
+        for number in range(at + 1, min(at + _MAX_LINES, len(lines))):
+            line = lines[number].strip()
+            if not line or len(line) > _MAX_LINE:
+                return 0
+            joined = f"{joined} {line}"
+            if line.endswith(phrases.CLOSES):
+                break
+        else:
+            return 0
+    return number - at + 1 if is_attribution(joined, weak=_quote_follows(lines, number)) else 0
+
+
+def _quote_follows(lines: Sequence[str], at: int) -> bool:
+    return any(_quoted(line) for line in lines[at + 1 : at + 3])
+
+
+def is_attribution(line: str, *, weak: bool = False) -> bool:
+    """`On … Anna wrote:`: a verb of writing at the end and a date or an address before it; `weak` takes a
+    mere time for a date, when quoted lines follow.
+    """
+    if phrases.DATED.match(line):
+        return True
+    found = phrases.WROTE.search(line)
+    return bool(found and (phrases.EVIDENCE.search(line) or (weak and phrases.TIME.search(line))))
