@@ -1,0 +1,148 @@
+"""Mail becomes a submission. Each ingress obtains mail and asks here; it decides nothing itself."""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from gateway_core import keys, notices, refusals
+from gateway_core.drafts import Submission
+from gateway_core.errors import GatewayError, Refused, UnknownSender
+from gateway_core.jobs.queue import NOTICES
+from gateway_core.keys import Key
+from gateway_core.notices import Notice
+from gateway_core.storage import clock
+from gateway_core.submit import Outcome, submit
+from mailgate import guard
+from mailgate.checks import NOT_ALLOWED, Envelope, Intake, Reading, Recipient, read
+from mailgate.errors import Loop, MailTooLarge
+from mailgate.mail import Mail
+
+_NO_ID_LIVES_MS = 5 * clock.MINUTE
+_LONGEST_FORWARD = 1_000_000  # bytes of a mail to postmaster
+
+
+def accept(
+    intake: Intake, envelope: Envelope, recipients: Sequence[Recipient], mail: Mail, raw: bytes
+) -> "Future[Outcome]":
+    """Hand a mail with decided recipients to the core. Raises Refused; the future raises NotKept.
+
+    The mail has one answer: it is refused whole, or accepted whole.
+    """
+    texted = [recipient for recipient in recipients if recipient.to]
+    if not texted:
+        return _forward(intake, envelope, recipients, mail, raw)
+    reading = read(intake, envelope, texted[0], mail)
+    submission = _submission(envelope, texted, reading)
+    if len(texted) == len(recipients):
+        return submit(intake.gateway, submission)
+    notice = _notice(intake, envelope, recipients, mail, raw)
+    return _after(submit(intake.gateway, submission), intake, notice)
+
+
+def _submission(envelope: Envelope, texted: Sequence[Recipient], reading: Reading) -> Submission:
+    account = texted[0].account
+    if account is None:
+        raise UnknownSender(NOT_ALLOWED)
+    return Submission(
+        account,
+        tuple(dict.fromkeys(to for recipient in texted for to in recipient.to)),
+        reading.text.text,
+        origin=_origin(envelope, reading.mail),
+        notify=True,
+        whole=True,
+        key=_key(envelope, reading),
+        sender_ids={
+            to: recipient.sender_id for recipient in texted for to in recipient.to if recipient.sender_id
+        },
+    )
+
+
+def _origin(envelope: Envelope, mail: Mail) -> dict[str, Any]:
+    """What a receipt or reply needs in order to find the author's thread (RFC 5322 §3.6.4)."""
+    return {
+        "door": envelope.door,
+        "envelope_from": envelope.mail_from,
+        "from": mail.from_[0],
+        "reply_to": list(mail.reply_to),
+        "subject": mail.subject,
+        "message_id": mail.message_id or "",
+        "references": list(mail.references or ((mail.in_reply_to,) if mail.in_reply_to else ())),
+        "attachments": list(mail.attachments),
+    }
+
+
+def _key(envelope: Envelope, reading: Reading) -> Key | None:
+    """The Message-ID; without one, a digest that counts for five minutes, and only where there is a Date."""
+    mail, text = reading.mail, reading.text.text
+    mail_digest = keys.digest(mail.from_[0], mail.date, mail.subject, text)
+    if mail.message_id:
+        return Key(keys.normal(mail.message_id), keys.digest(text), mail_digest)
+    if not mail.date:
+        return None
+    value = "no-id:" + keys.digest(envelope.mail_from, mail_digest)
+    return Key(value, keys.digest(text), mail_digest, lives_ms=_NO_ID_LIVES_MS)
+
+
+def _forward(
+    intake: Intake, envelope: Envelope, recipients: Sequence[Recipient], mail: Mail, raw: bytes
+) -> "Future[Outcome]":
+    """Mail to the operator, and bounces of ours, are kept as notices for the operator."""
+    nothing: Future[Outcome] = Future()
+    nothing.set_result(Outcome(0, ()))
+    return _after(nothing, intake, _notice(intake, envelope, recipients, mail, raw))
+
+
+def _notice(
+    intake: Intake, envelope: Envelope, recipients: Sequence[Recipient], mail: Mail, raw: bytes
+) -> Notice:
+    """Raises Loop, MailTooLarge."""
+    if guard.is_loop(mail, intake.settings.mail.domains, intake.loop_token):
+        raise Loop("this mail has been here before")
+    if len(raw) > _LONGEST_FORWARD:
+        raise MailTooLarge(f"mail to the operator may have {_LONGEST_FORWARD} bytes")
+    names = sorted({recipient.address for recipient in recipients if not recipient.to})
+    facts = {"raw": raw.decode("latin-1"), "for": names, "mail_from": envelope.mail_from}
+    return Notice(None, "forward:" + hashlib.sha256(raw).hexdigest(), "forward", facts)
+
+
+def _after(submitted: "Future[Outcome]", intake: Intake, notice: Notice) -> "Future[Outcome]":
+    """The outcome of a submission, once the operator's copy is committed too; no copy of what was refused."""
+    both: Future[Outcome] = Future()
+
+    def keep(done: "Future[Outcome]") -> None:
+        error = done.exception()
+        if error or done.result().refused:
+            _settle(both, done.result() if not error else None, error)
+            return
+        kept = intake.gateway.writer.put(notices.owe_each, (intake.gateway.ids, notice))
+        kept.add_done_callback(lambda written: _settle(both, done.result(), written.exception()))
+        intake.gateway.queue.hint(NOTICES)
+
+    submitted.add_done_callback(keep)
+    return both
+
+
+def _settle(future: "Future[Outcome]", outcome: Outcome | None, error: BaseException | None) -> None:
+    if error or outcome is None:
+        future.set_exception(error or RuntimeError("no outcome"))
+    else:
+        future.set_result(outcome)
+
+
+def note_refusal(
+    intake: Intake, envelope: Envelope, address: str, error: GatewayError, account: str = ""
+) -> None:
+    """Leave a record; nobody waits for it."""
+    if isinstance(error, Refused):
+        refusal = refusals.Refusal(
+            intake.gateway.ids,
+            envelope.door,
+            error.code,
+            str(error),
+            account,
+            envelope.mail_from,
+            envelope.peer,
+            address,
+        )
+        intake.gateway.writer.put(refusals.record, refusal)

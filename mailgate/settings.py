@@ -1,0 +1,208 @@
+"""Settings: a TOML file, each key overridable by environment, read once and passed on.
+
+`MAILGATE_SMTP__LISTEN='["127.0.0.1:8025"]'` sets `listen` of `[smtp]`; values are TOML or JSON, or plain words.
+"""
+
+import difflib
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+
+from gateway_core.errors import SettingsError
+from gateway_core.settings import DatabaseSettings, QueueSettings, Section
+
+PREFIX = "MAILGATE_"
+_OWN_VARIABLES = {"MAILGATE_CONFIG"}
+
+
+def _domain(value: str) -> str:
+    domain = value.strip().lower().rstrip(".")
+    if not domain or " " in domain or "@" in domain:
+        raise ValueError(f"{value!r} is not a domain")
+    return domain
+
+
+def _address(value: str) -> str:
+    host, separator, port = value.rpartition(":")
+    if not separator or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise ValueError(f"{value!r} is not host:port; example: 127.0.0.1:8025")
+    return f"{host}:{port}"
+
+
+def _mailbox(value: str) -> str:
+    try:
+        return validate_email(value, check_deliverability=False, globally_deliverable=False).normalized
+    except EmailNotValidError:
+        raise ValueError(f"{value!r} is not a mail address") from None
+
+
+def _mailbox_or_none(value: str) -> str:
+    return _mailbox(value) if value else value
+
+
+Listen = Annotated[str, AfterValidator(_address)]
+Domain = Annotated[str, AfterValidator(_domain)]
+Mailbox = Annotated[str, AfterValidator(_mailbox)]
+
+
+class SecuritySettings(Section):
+    secrets: tuple[str, ...] = Field(
+        (), description="The first signs reply addresses, all verify. Embedded default: kept in var/secret"
+    )
+
+
+class MailSettings(Section):
+    domains: tuple[Domain, ...] = Field(
+        ("sms.localhost",), min_length=1, description="What follows the @ of number@domain"
+    )
+    operator: Annotated[str, AfterValidator(_mailbox_or_none)] = Field(
+        "", description="Where postmaster and abuse go; empty: the outbox"
+    )
+    reply_token_days: int = Field(30, ge=1, le=3650, description="Life of a reply address")
+
+
+class SmtpSettings(Section):
+    listen: tuple[Listen, ...] = Field(
+        ("127.0.0.1:8025",), min_length=1, description="Addresses for mail, plain"
+    )
+    max_message_bytes: int = Field(26_214_400, ge=1024, description="A larger mail is refused (552)")
+
+
+class HttpSettings(Section):
+    listen: Listen = Field("127.0.0.1:8080", description="Address of the HTTP entry point and the pages")
+    public_url: str = Field("http://127.0.0.1:8080", description="How users reach it")
+
+
+class OutboundSettings(Section):
+    smarthost: str = Field(
+        "",
+        description="smtp://user:secret@host:587 or smtps://…; empty: kept in var/outbox, shown at /outbox",
+    )
+    from_address: Mailbox = Field("gateway@sms.localhost", description="From of receipts")
+    retry_age_hours: int = Field(48, ge=1, description="How long a mail is tried again after a 4xx reply")
+
+
+class Settings(Section):
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    queue: QueueSettings = Field(default_factory=QueueSettings)
+    security: SecuritySettings = Field(default_factory=SecuritySettings)
+    mail: MailSettings = Field(default_factory=MailSettings)
+    smtp: SmtpSettings = Field(default_factory=SmtpSettings)
+    http: HttpSettings = Field(default_factory=HttpSettings)
+    outbound: OutboundSettings = Field(default_factory=OutboundSettings)
+
+    @property
+    def data(self) -> Path:
+        """Where files of the running program go: beside the SQLite database, else ./var."""
+        name = self.database.url.removeprefix("sqlite:///")
+        return Path(name).parent if name != self.database.url else Path("var")
+
+
+# What CONTRACT names and this version does not do yet: said plainly, instead of being ignored.
+RESERVED = {
+    "mail": {"trusted_relays", "authserv_id"},
+    "smtp": {
+        "listen_tls",
+        "tls_certificate",
+        "tls_key",
+        "processes",
+        "max_inflight_bytes",
+        "proxy_protocol_from",
+    },
+    "http": {"forwarded_from"},
+    "limits": set[str](),
+    "imap": set[str](),
+}
+
+
+def load(path: str | None, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this start. Raises SettingsError: one line that names the key, and the nearest known one."""
+    variables = os.environ if environ is None else environ
+    values = _from_file(path or variables.get("MAILGATE_CONFIG"))
+    for name, value in variables.items():
+        if name.startswith(PREFIX) and name not in _OWN_VARIABLES:
+            _override(values, name, value)
+    return _checked(values)
+
+
+def is_embedded_default(path: str | None, environ: Mapping[str, str] | None = None) -> bool:
+    """No settings file was given: demo account, data under ./var."""
+    variables = os.environ if environ is None else environ
+    return not (path or variables.get("MAILGATE_CONFIG"))
+
+
+def _from_file(path: str | None) -> dict[str, Any]:
+    if not path:
+        return {}
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not TOML: {error}") from None
+
+
+def _override(values: dict[str, Any], name: str, value: str) -> None:
+    section, separator, key = name.removeprefix(PREFIX).lower().partition("__")
+    if not separator:
+        raise SettingsError(f"{name}: not a setting; the form is {PREFIX}SECTION__KEY")
+    place = values.setdefault(section, {})
+    if not isinstance(place, dict):
+        raise SettingsError(f"{section}: must be a section")
+    place[key] = _value(value)
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text  # a plain word
+
+
+def _checked(values: dict[str, Any]) -> Settings:
+    for section, content in values.items():
+        keys = set(content) if isinstance(content, dict) else set[str]()
+        unbuilt = keys & RESERVED.get(section, set()) if section in RESERVED else set[str]()
+        if unbuilt or (section in RESERVED and section not in Settings.model_fields):
+            name = f"{section}.{min(unbuilt)}" if unbuilt else section
+            raise SettingsError(f"{name}: reserved; this version does not have it yet")
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(explain(error, Settings)) from None
+
+
+_WORDS = {  # what TOML calls it, not what Python does
+    "tuple_type": 'must be a list, such as ["one", "two"]',
+    "model_type": "must be a section",
+    "dict_type": "must be a section",
+}
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first fault of a validation as one line: where, what, and the nearest known key."""
+    fault = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] != "extra_forbidden":
+        words = _WORDS.get(fault["type"], fault["msg"].removeprefix("Value error, "))
+        return f"{where}: {words}"
+    near = difflib.get_close_matches(str(fault["loc"][-1]), _known(model, fault["loc"][:-1]), n=1, cutoff=0.0)
+    return f"{where}: unknown key" + (f"; the nearest known one is {near[0]}" if near else "")
+
+
+def _known(model: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:
+    for part in where:
+        field = model.model_fields.get(str(part))
+        if field and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            model = field.annotation
+    return list(model.model_fields)

@@ -1,0 +1,1 @@
+"""The SMTP listener: aiosmtpd's protocol with the parts replaced that fall short, and our decisions behind it."""
