@@ -1,0 +1,238 @@
+"""A notice becomes a mail: receipts and replies, threaded under what their reader wrote.
+
+All headers go through EmailMessage, which refuses line breaks; what people or phones wrote never becomes an
+address. Every mail of ours says that it is one (RFC 3834 §5) and carries the mark by which we know it again.
+"""
+
+import email.utils
+import re
+from dataclasses import dataclass
+from email.errors import MessageError
+from email.headerregistry import Address, Group
+from email.message import EmailMessage
+from email.policy import EmailPolicy
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from gateway_core import numbers
+from gateway_core.messages import State
+from gateway_core.storage import clock, ids, tables
+from mailgate import addresses
+from mailgate.checks import Intake
+
+_USABLE_ID = re.compile(r"[!-;=?-~]{3,500}")  # what fits a line without folding or encoding (RFC 5322 §2.1.1)
+_LONGEST_SUBJECT = 500
+_MOST_REFERENCES = 20  # the first and the last ones; RFC 5322 §3.6.4 lets them grow for ever
+
+# What became of a text, for people. {to} is the number.
+RECEIPT_WORDS: dict[str, str] = {
+    State.DELIVERED: "Your text to {to} was delivered.",
+    State.SENT: "Your text to {to} was handed to the network, which gives no receipts.",
+    State.UNDELIVERED: "Your text to {to} could not be delivered.",
+    State.EXPIRED: "Your text to {to} was not delivered in time.",
+    State.FAILED: "Your text to {to} was refused by the network.",
+    State.UNKNOWN: "It could not be learnt whether your text to {to} was delivered.",
+    State.CANCELLED: "Your text to {to} was cancelled before it was sent.",
+}
+_REASON_WORDS: dict[str, str] = {
+    "in_queue": "It waited here until its validity was over.",
+    "no receipt": "The network never sent a receipt.",
+    "no answer": "The network never answered; it may have arrived all the same.",
+    "opted_out": "The handset has asked not to be texted.",
+}
+
+
+class _Form(EmailPolicy):
+    """How our mail is written: ids one a line, never cut or encoded, which would end the thread."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        if name not in {"In-Reply-To", "References"}:
+            return super().fold_binary(name, value)
+        lines = f"{self.linesep} ".join(str(value).split())
+        return f"{name}: {lines}{self.linesep}".encode("ascii")
+
+
+_POLICY = _Form(linesep="\r\n", cte_type="7bit")  # any relay takes it, with or without 8BITMIME
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One mail, ready to go. `mail_from` "" is the null return path."""
+
+    id: str  # stable: the same notice is the same mail, whoever sends it and how often
+    mail_from: str
+    to: tuple[str, ...]
+    content: bytes
+    local: bool = False  # for this gateway's outbox, also where a smarthost is set
+
+
+@dataclass(frozen=True, slots=True)
+class _Thread:
+    """Where in its reader's mail client a mail belongs."""
+
+    to: str
+    subject: str
+    references: tuple[str, ...]
+
+
+def compose(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
+    """The mail that a notice asks for; None when nobody is to be told by mail."""
+    return _BY_KIND[notice.kind](state, conn, notice)
+
+
+# --- kinds ------------------------------------------------------------------------------------------------
+
+
+def _receipt(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
+    text, origin = _submitted(conn, notice.message_id)
+    to = origin.get("envelope_from", "")
+    if not to:
+        return None
+    facts = notice.facts
+    mail = _begin(state, notice, _thread(origin, to, facts["to"]))
+    mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
+    mail["Precedence"] = "bulk"
+    mail.set_content(_receipt_words(facts, origin, text))
+    return _finish(notice, "", to, mail)
+
+
+def _receipt_words(facts: dict[str, Any], origin: dict[str, Any], text: str) -> str:
+    to = numbers.display(facts["to"])
+    lines = [RECEIPT_WORDS[facts["state"]].format(to=to)]
+    if facts.get("before"):
+        lines.append("This corrects what was said before.")
+    if facts.get("reason") in _REASON_WORDS:
+        lines.append(_REASON_WORDS[facts["reason"]])
+    if facts.get("words"):
+        lines.append(f"The network said: {facts['words']}")
+    if origin.get("attachments"):
+        lines.append("Attachments cannot be texted: " + ", ".join(origin["attachments"]))
+    return "\n".join([*lines, "", _quoted(text)])
+
+
+def _reply(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
+    facts = notice.facts
+    text, origin = _submitted(conn, notice.message_id) if notice.message_id else ("", {})
+    to = _reply_address(state, notice, origin)
+    if not to:
+        return None
+    mail = _begin(state, notice, _thread(origin, to, facts["handset"]))
+    domain = state.settings.mail.domains[0]
+    mail["From"] = Address(numbers.display(facts["handset"]), facts["handset"].removeprefix("+"), domain)
+    mail["Reply-To"] = Address(addr_spec=f"{_reply_local(state, conn, facts)}@{domain}")
+    mail.set_content("\n".join([facts["text"], "", _quoted(text)]) if text else facts["text"] + "\n")
+    sender = f"{addresses.return_local(notice.id, state.secrets)}@{domain}"
+    return _finish(notice, sender, to, mail)
+
+
+def _reply_address(state: Intake, notice: Row[Any], origin: dict[str, Any]) -> str:
+    """forward_to's address; else the author's Reply-To where a rule of the account covers it; else From."""
+    if notice.target:
+        return str(notice.target).removeprefix("mailto:") if notice.target.startswith("mailto:") else ""
+    for wanted in origin.get("reply_to", ()):
+        cover = state.book.rules().covering(wanted)
+        usable = isinstance(_addressee(wanted), Address)
+        if usable and cover and cover.account_id == notice.account_id:
+            return str(wanted)
+    return str(origin.get("from", ""))
+
+
+def _reply_local(state: Intake, conn: Connection, facts: dict[str, Any]) -> str:
+    c = tables.conversation.c
+    conversation_id = conn.execute(
+        select(c.id).where(c.handset == facts["handset"], c.number == facts["number"])
+    ).scalar_one()
+    expires_at = clock.now() + state.settings.mail.reply_token_days * clock.DAY
+    return addresses.reply_local(conversation_id, expires_at, state.secrets)
+
+
+def _alarm(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
+    """The balance has fallen to the level that the account named."""
+    facts, to = notice.facts, str(notice.target).removeprefix("mailto:")
+    mail = _begin(state, notice, _Thread(to, f"Credit of {facts['account']}: {facts['balance']}", ()))
+    mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
+    mail.set_content(
+        f"The account {facts['account']} has {facts['balance']} {facts['currency']} left.\n"
+        "When it is used up, texts are refused. Top it up with: mailgate account credit NAME AMOUNT\n"
+    )
+    return _finish(notice, "", to, mail)
+
+
+def _forward(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
+    """Mail to postmaster, and bounces of ours, as they came."""
+    operator = state.settings.mail.operator
+    # For whom it came is in the envelope only (RFC 9228).
+    came_for = f"Delivered-To: {', '.join(notice.facts['for'])}\r\n"
+    content = came_for.encode() + notice.facts["raw"].encode("latin-1")
+    return Outgoing(ids.show("n", notice.id), "", (operator or "postmaster",), content, local=not operator)
+
+
+_BY_KIND = {"receipt": _receipt, "reply": _reply, "alarm": _alarm, "forward": _forward}
+
+
+# --- parts ------------------------------------------------------------------------------------------------
+
+
+def _submitted(conn: Connection, message_id: int) -> tuple[str, dict[str, Any]]:
+    """The text of a message and the origin of its submission."""
+    m, s = tables.message, tables.submission
+    row = conn.execute(
+        select(s.c.text, s.c.origin).join_from(m, s, m.c.submission_id == s.c.id).where(m.c.id == message_id)
+    ).one()
+    return row.text, row.origin
+
+
+def _thread(origin: dict[str, Any], to: str, number: str) -> _Thread:
+    """Under the mail that began it. One that a phone began has a root of its own, the same for each number."""
+    subject = _line(origin.get("subject", "")) or f"SMS {numbers.display(number)}"
+    subject = subject if subject.lower().startswith("re:") else f"Re: {subject}"
+    message_id = origin.get("message_id", "")
+    if not _USABLE_ID.fullmatch(message_id):
+        root = f"sms.{number.removeprefix('+')}.{to.rpartition('@')[2]}@mailgate.invalid"
+        return _Thread(to, subject, (root,))
+    chain = [*filter(_USABLE_ID.fullmatch, origin.get("references", ())), message_id]
+    if len(chain) > _MOST_REFERENCES:
+        chain = [chain[0], *chain[1 - _MOST_REFERENCES :]]
+    return _Thread(to, subject, tuple(chain))
+
+
+def _line(text: str) -> str:
+    """What somebody else wrote, as one line of a header.
+
+    An encoded word (RFC 2047) in it must not be one any more: Python would decode it, line ends and all, and
+    write what it holds as headers of their own (CVE-2024-6923).
+    """
+    line = " ".join(text.replace("\0", "").split())[:_LONGEST_SUBJECT]
+    return line.replace("=?", "= ?").encode("utf-8", "replace").decode()
+
+
+def _addressee(address: str) -> Address | Group:
+    """For To. A return path that no header can hold, such as `root`, becomes the name of an empty group."""
+    try:
+        return Address(addr_spec=address)
+    except (ValueError, IndexError, MessageError):
+        return Group(_line(address))
+
+
+def _begin(state: Intake, notice: Row[Any], thread: _Thread) -> EmailMessage:
+    mail = EmailMessage(policy=_POLICY)
+    mail["Date"] = email.utils.format_datetime(email.utils.localtime())
+    mail["Message-ID"] = f"<{ids.show('n', notice.id)}@{state.settings.mail.domains[0]}>"
+    mail["To"] = _addressee(thread.to)
+    mail["Subject"] = thread.subject
+    if thread.references:
+        mail["In-Reply-To"] = f"<{thread.references[-1]}>"
+        mail["References"] = " ".join(f"<{reference}>" for reference in thread.references)
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
+    mail["X-Mailgate-Loop"] = state.loop_token
+    return mail
+
+
+def _finish(notice: Row[Any], mail_from: str, to: str, mail: EmailMessage) -> Outgoing:
+    return Outgoing(ids.show("n", notice.id), mail_from, (to,), mail.as_bytes())
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {line}" for line in text.splitlines()) + "\n"

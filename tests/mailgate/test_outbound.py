@@ -1,0 +1,275 @@
+"""The door out: the outbox keeps each mail once; a real smarthost may refuse, close, be slow or be gone."""
+
+import email
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import Envelope
+from core_support import wait_for
+from mail_support import ALICE, World, mail, settings_for, world
+from serve_support import free_port
+from sqlalchemy import select, update
+
+from gateway_core.errors import SettingsError
+from gateway_core.storage import tables
+from mailgate import jobs, outbound
+from mailgate.compose import Outgoing
+from mailgate.outbound import Sent
+from mailgate.settings import Settings
+
+GONE = Sent(gone=True)
+RAW = b"To: alice@acme.example\r\nSubject: hi\r\n\r\n.a line\r\n"
+
+
+def outgoing(name: str = "n1", to: str = ALICE, *, mail_from: str = "", local: bool = False) -> Outgoing:
+    return Outgoing(name, mail_from, (to,), RAW, local=local)
+
+
+# --- the outbox -------------------------------------------------------------------------------------------
+
+
+def test_the_outbox_keeps_each_mail_once(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    for _ in range(3):
+        assert outbound.send(settings, [outgoing(), outgoing("n2")]) == [GONE, GONE]
+    kept = sorted(
+        path.relative_to(tmp_path / "outbox").as_posix() for path in tmp_path.rglob("n*") if path.is_file()
+    )
+    assert kept == ["new/n1", "new/n2"]
+    assert (tmp_path / "outbox" / "new" / "n1").read_bytes() == RAW
+
+
+def test_an_outbox_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "outbox").write_text("a file where a folder should be")
+    (sent,) = outbound.send(settings_for(tmp_path), [outgoing()])
+    assert (sent.gone, sent.retry) == (False, True)
+    assert sent.words.startswith("outbox: ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mail.example",
+        "http://mail.example",
+        "smtp://",
+        "smtp://host:port",
+        "smtp://host:99999",
+        "smtps://:25",
+    ],
+)
+def test_a_wrong_smarthost(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^outbound\.smarthost: must be smtp://"):
+        outbound.smarthost(url)
+
+
+# --- a smarthost ------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Smarthost:
+    """A mail server that answers what the test wants, and keeps what it accepted."""
+
+    answers: dict[str, str] = field(default_factory=dict)  # by recipient, at RCPT or at the end of DATA
+    taken: list[tuple[str, list[str], bytes]] = field(default_factory=list)
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd finds it by name
+        self, server: Any, session: Any, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        envelope.rcpt_tos.append(address)
+        return self.answers.get(f"rcpt {address}", "250 OK")
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:  # noqa: N802
+        answer = self.answers.get(f"data {envelope.rcpt_tos[0]}", "250 taken")
+        if answer.startswith("2"):
+            content = envelope.original_content or b""
+            sender = (envelope.mail_from or "").removeprefix("<>")  # aiosmtpd's word for the null return path
+            self.taken.append((sender, list(envelope.rcpt_tos), bytes(content)))
+        if answer.startswith("421"):
+            server.transport.write(b"421 4.3.2 going down\r\n")
+            server.transport.close()
+        return answer
+
+
+@contextmanager
+def smarthost(handler: Smarthost, port: int, **options: Any) -> Iterator[None]:
+    controller = Controller(handler, hostname="127.0.0.1", port=port, **options)
+    controller.start()
+    try:
+        yield
+    finally:
+        controller.stop()
+
+
+@contextmanager
+def silent() -> Iterator[int]:
+    """A server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def towards(folder: Path, port: int) -> Settings:
+    return settings_for(folder, outbound={"smarthost": f"smtp://127.0.0.1:{port}"})
+
+
+def test_it_is_handed_over_as_it_is(tmp_path: Path) -> None:
+    handler, port = Smarthost(), free_port()
+    with smarthost(handler, port):
+        batch = [outgoing(), outgoing("n2", "bob@other.example", mail_from="b.x.y@sms.localhost")]
+        assert outbound.send(towards(tmp_path, port), batch) == [GONE, GONE]
+    assert handler.taken == [
+        ("", [ALICE], RAW),
+        ("b.x.y@sms.localhost", ["bob@other.example"], RAW),
+    ]
+
+
+def test_one_refusal_is_that_mails_own(tmp_path: Path) -> None:
+    words = {
+        "rcpt soft@x.example": "450 4.2.1 later",
+        "rcpt hard@x.example": "550 5.1.1 nobody",
+        "data odd@x.example": "554 5.6.0 not like this",
+        "data full@x.example": "452 4.3.1 disk full",
+    }
+    handler, port = Smarthost(words), free_port()
+    people = ["soft", "hard", "odd", "full", "good"]
+    with smarthost(handler, port):
+        batch = [outgoing(name, f"{name}@x.example") for name in people]
+        results = dict(zip(people, outbound.send(towards(tmp_path, port), batch), strict=True))
+    assert results == {
+        "soft": Sent(gone=False, retry=True, words="450 4.2.1 later"),
+        "hard": Sent(gone=False, retry=False, words="550 5.1.1 nobody"),
+        "odd": Sent(gone=False, retry=False, words="554 5.6.0 not like this"),
+        "full": Sent(gone=False, retry=True, words="452 4.3.1 disk full"),
+        "good": GONE,
+    }
+
+
+def test_a_lost_connection_is_one_mails_own(tmp_path: Path) -> None:
+    handler, port = Smarthost({"data second@x.example": "421 4.3.2 going down"}), free_port()
+    with smarthost(handler, port):
+        batch = [outgoing(name, f"{name}@x.example") for name in ("first", "second", "third")]
+        first, second, third = outbound.send(towards(tmp_path, port), batch)
+    assert first == GONE
+    assert (second.gone, second.retry) == (False, True)
+    assert third == GONE  # over a new connection
+    assert [to for _, to, _ in handler.taken] == [["first@x.example"], ["third@x.example"]]
+
+
+@pytest.mark.parametrize("fault", ["closed", "silent"])
+def test_a_smarthost_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setattr(outbound, "_TIMEOUT_SECONDS", 0.3)
+    with silent() as port:
+        settings = towards(tmp_path, free_port() if fault == "closed" else port)
+        results = outbound.send(settings, [outgoing(), outgoing("n2")])
+    assert [(sent.gone, sent.retry) for sent in results] == [(False, True)] * 2
+    assert all(sent.words for sent in results)
+
+
+@pytest.mark.parametrize(("understands", "gone"), [(True, True), (False, False)])
+def test_an_address_beyond_ascii(tmp_path: Path, *, understands: bool, gone: bool) -> None:
+    handler, port = Smarthost(), free_port()
+    with smarthost(handler, port, enable_SMTPUTF8=understands):
+        batch = [outgoing("n1", "jørgen@x.example"), outgoing("n2")]
+        odd, plain = outbound.send(towards(tmp_path, port), batch)
+    assert (odd.gone, odd.retry) == (gone, False)
+    assert plain == GONE  # never held up by its neighbour
+
+
+@pytest.mark.parametrize("to", ["x\r\nRCPT TO:evil@x.example", "a b@x.example", "x@x.example> SIZE=1", ""])
+def test_an_address_that_is_none_breaks_out_of_nothing(tmp_path: Path, to: str) -> None:
+    handler, port = Smarthost(), free_port()
+    with smarthost(handler, port):
+        _, plain = outbound.send(towards(tmp_path, port), [outgoing("n1", to), outgoing("n2")])
+    assert plain == GONE
+    assert handler.taken[-1][1] == [ALICE]
+    assert all(len(people) == 1 for _, people, _ in handler.taken)
+
+
+def test_what_is_for_this_gateway_stays_here(tmp_path: Path) -> None:
+    handler, port = Smarthost(), free_port()
+    with smarthost(handler, port):
+        batch = [outgoing(), outgoing("n2", "postmaster", local=True)]
+        assert outbound.send(towards(tmp_path, port), batch) == [GONE, GONE]
+    assert [to for _, to, _ in handler.taken] == [[ALICE]]
+    assert [path.name for path in (tmp_path / "outbox" / "new").iterdir()] == ["n2"]
+
+
+# --- notices, from the row to the smarthost ---------------------------------------------------------------
+
+
+def test_a_notice_is_tried_until_it_is_gone(tmp_path: Path) -> None:
+    handler, port = Smarthost({f"rcpt {ALICE}": "450 4.2.1 greylisted"}), free_port()
+    with world(tmp_path, outbound={"smarthost": f"smtp://127.0.0.1:{port}"}) as w:
+
+        def notice() -> Any:
+            with w.gateway.reader.connect() as conn:
+                return conn.execute(select(tables.notice)).one_or_none()
+
+        def due_now() -> None:
+            with w.gateway.reader.begin() as conn:
+                conn.execute(update(tables.notice).values(due_at=0))
+            jobs.mail_notices(w.state)
+
+        w.send(mail("hello", message_id="n@acme.example", Subject="Hi"))
+        wait_for(lambda: (row := notice()) and "no connection" not in row.words and row.words)
+        assert notice().state == "DUE"
+        with smarthost(handler, port):
+            due_now()
+            wait_for(lambda: notice().words == "450 4.2.1 greylisted")
+            assert notice().state == "DUE"
+            handler.answers.clear()
+            due_now()
+            wait_for(lambda: notice().state == "DONE")
+            due_now()
+        ((mail_from, to, content),) = handler.taken
+        assert (mail_from, to) == ("", [ALICE])  # a receipt has the null return path
+        assert email.message_from_bytes(content)["In-Reply-To"] == "<n@acme.example>"
+
+
+def test_a_database_in_trouble_kills_no_notice(tmp_path: Path) -> None:
+    with world(tmp_path) as w:
+        w.send(mail("hello", message_id="n@acme.example"))
+        wait_for(w.outbox)
+
+        def move(old: str, new: str, **notice: Any) -> None:
+            with w.gateway.reader.begin() as conn:
+                conn.exec_driver_sql(f"ALTER TABLE {old} RENAME TO {new}")
+                conn.execute(update(tables.notice).values(**notice))
+
+        wait_for(lambda: notice_of(w) == ("DONE", 1))
+        move("submission", "gone", state="DUE", due_at=0)  # the sweeper finds it
+        wait_for(lambda: notice_of(w) == ("DUE", 2))
+        move("gone", "submission", due_at=0)
+        wait_for(lambda: notice_of(w) == ("DONE", 3))
+        assert len(w.outbox()) == 1
+
+
+def notice_of(w: World) -> tuple[str, int]:
+    """(state, how often it was tried)."""
+    with w.gateway.reader.connect() as conn:
+        return tuple(conn.execute(select(tables.notice.c.state, tables.notice.c.tries)).one())
+
+
+def test_a_notice_that_is_refused_for_good_is_kept_as_dead(tmp_path: Path) -> None:
+    handler, port = Smarthost({f"rcpt {ALICE}": "550 5.1.1 no such user"}), free_port()
+    with (
+        smarthost(handler, port),
+        world(tmp_path, outbound={"smarthost": f"smtp://127.0.0.1:{port}"}) as w,
+    ):
+        w.send(mail("hello", message_id="n@acme.example"))
+
+        def dead() -> bool:
+            with w.gateway.reader.connect() as conn:
+                row = conn.execute(select(tables.notice)).one_or_none()
+            return bool(row and (row.state, row.words) == ("DEAD", "550 5.1.1 no such user"))
+
+        wait_for(dead)
+    assert threading.active_count() < 20
