@@ -1,0 +1,138 @@
+"""`mailgate check`: settings, database, every row, the ledger, the smarthost; a table, exit 0 or 1."""
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
+
+from gateway_core import ledger, notices
+from gateway_core.carriers import CARRIERS
+from gateway_core.directory import Snapshot
+from gateway_core.errors import GatewayError
+from gateway_core.gateway import Gateway
+from gateway_core.routing import Route
+from mailgate import outbound, secret, trust
+from mailgate.cli import opening, printing
+from mailgate.settings import Settings, explain
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One line of the table. `good` None: worth knowing, no fault."""
+
+    what: str
+    good: bool | None
+    words: str
+
+
+def check(arguments: argparse.Namespace) -> int:
+    found: list[Found] = []
+    try:
+        chosen, embedded = opening.read_settings(arguments)
+        source = "embedded default" if embedded else arguments.config or os.environ["MAILGATE_CONFIG"]
+        found.append(Found("settings", True, source))
+        found += _database(arguments, chosen, embedded=embedded)
+    except GatewayError as error:
+        found.append(Found("settings", False, str(error)))
+    marks = {True: "ok", False: "FAULT", None: "note"}
+    printing.table(("check", "", "found"), [(line.what, marks[line.good], line.words) for line in found])
+    return 1 if any(line.good is False for line in found) else 0
+
+
+def _database(arguments: argparse.Namespace, chosen: Settings, *, embedded: bool) -> list[Found]:
+    found = [_tried("secrets", lambda: f"{len(secret.load(chosen, make=False))} in use"), _smarthost(chosen)]
+    if embedded and not opening.has_database(chosen):
+        return [*found, _could_be_made(chosen)]
+    try:
+        with opening.gateway(arguments) as opened:
+            found.append(Found("database", True, chosen.database.url.rpartition("@")[2]))
+            found += _rows(opened.gateway, chosen)
+    except GatewayError as error:
+        found.append(Found("database", False, str(error)))
+    except DBAPIError as error:
+        found.append(Found("database", False, "database.url: " + " ".join(str(error.orig).split())))
+    return found
+
+
+def _could_be_made(chosen: Settings) -> Found:
+    folder = chosen.data.absolute()
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if os.access(there, os.W_OK | os.X_OK) and there.is_dir():
+        return Found("database", None, "not there yet; serve makes it")
+    return Found("database", False, f"database.url: nothing can be made in {there}")
+
+
+def _rows(gateway: Gateway, chosen: Settings) -> list[Found]:
+    snapshot = gateway.snapshot
+    found = [Found("accounts", bool(snapshot.accounts) or None, f"{len(snapshot.accounts)}")]
+    found += [_route(route) for route in snapshot.routes] or [
+        Found("routes", None, "none: nothing can be texted")
+    ]
+    found += _accounts(snapshot)
+    with gateway.reader.connect() as conn:
+        wrong = ledger.disagreements(conn)
+        dead = notices.count_dead(conn)
+        rules = trust.load(conn, snapshot, loopback_only=opening.listens_on_loopback(chosen))
+    found += [
+        Found("ledger", False, f"{name}: balance {held}, entries {summed}") for name, held, summed in wrong
+    ]
+    if not wrong:
+        found.append(Found("ledger", True, "every balance is the sum of its entries"))
+    if dead:
+        found.append(
+            Found("notices", None, f"{dead} were given up: their mail was refused or could not be sent")
+        )
+    words = f"{len(rules.by_address)} rules"
+    if trust.ANYBODY in rules.by_address:
+        words += "; anybody on this machine may text (embedded default)"
+    return [*found, Found("senders", bool(rules.by_address) or None, words)]
+
+
+def _route(route: Route) -> Found:
+    name = f"route {route.name}"
+    if route.carrier not in CARRIERS:
+        return Found(name, False, f"carrier: {route.carrier} is not known")
+    model = CARRIERS[route.carrier].settings_model
+    try:
+        model.model_validate(route.settings)
+    except ValidationError as error:
+        return Found(name, False, f"settings: {explain(error, model)}")
+    return Found(name, True, route.carrier + (", paused" if route.paused else ""))
+
+
+def _accounts(snapshot: Snapshot) -> list[Found]:
+    """What would make every text of an account fail."""
+    found = []
+    for account in snapshot.accounts.values():
+        name = f"account {account.name}"
+        if not account.terms.sender_id and not snapshot.default_number(account.id):
+            found.append(
+                Found(name, False, "sender_id: neither a sender ID nor a number: its texts are refused")
+            )
+        if account.terms.sender_id and account.terms.sender_id not in snapshot.numbers:
+            found.append(Found(name, None, f"sender_id: to {account.terms.sender_id} no answer can come"))
+        if not any(price.currency == account.currency for price in snapshot.prices):
+            found.append(Found(name, False, f"no price in {account.currency}: its texts are refused"))
+    return found
+
+
+def _tried(what: str, work: Callable[[], str]) -> Found:
+    try:
+        return Found(what, True, work())
+    except GatewayError as error:
+        return Found(what, False, str(error))
+
+
+def _smarthost(chosen: Settings) -> Found:
+    if not chosen.outbound.smarthost:
+        return Found("smarthost", None, f"none: mail is kept in {outbound.outbox(chosen)}")
+    try:
+        where = outbound.reach(outbound.smarthost(chosen.outbound.smarthost))
+    except GatewayError as error:
+        return Found("smarthost", False, str(error))
+    except OSError as error:
+        return Found("smarthost", False, f"outbound.smarthost: no connection: {error.strerror or error}")
+    return Found("smarthost", True, f"{where} answers")

@@ -1,0 +1,56 @@
+"""Rows as JSON shows them: times in RFC 3339, ids as people see them, money as decimal strings."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from gateway_core import money
+from gateway_core.storage import ids
+
+
+def time(milliseconds: int) -> str:
+    """`2025-01-31T12:00:00.000Z`."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+
+
+def message(row: RowMapping) -> dict[str, Any]:
+    return {
+        "id": ids.show("m", row["id"]),
+        "submission": ids.show("s", row["submission_id"]),
+        "to": row["to"],
+        "sender_id": row["sender_id"],
+        "text": row["text"],
+        "client_ref": row["client_ref"],
+        "state": row["state"],
+        "reason": row["reason"],
+        "segments": row["segments"],
+        "encoding": row["encoding"],
+        "price": money.show(row["price"], row["currency"]),
+        "possible_duplicate": row["possible_duplicate"],
+        "created_at": time(row["created_at"]),
+    }
+
+
+def trail(rows: Sequence[RowMapping]) -> list[dict[str, Any]]:
+    return [
+        {
+            "at": time(row["at"]),
+            "actor": row["actor"],
+            "from": row["old"],
+            "to": row["new"],
+            "reason": row["reason"],
+        }
+        for row in rows
+    ]
+
+
+def page(kind: str, rows: Sequence[RowMapping], items: Sequence[Any], limit: int) -> dict[str, Any]:
+    """One page of a list that was read with one row more than asked: the cursor is the last item's id."""
+    more = len(rows) > limit
+    return {
+        "items": list(items[:limit]),
+        "next": ids.show(kind, rows[limit - 1]["id"]) if more else None,
+    }
