@@ -1,0 +1,123 @@
+"""A real Postfix as relay in front of a gateway: its own folder, its own port, ended by the pid of its master."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from core_support import wait_for
+from peers_support import require_peer
+from serve_support import accepts, free_port
+
+_PROGRAMS = Path("/usr/lib/postfix/sbin")
+_MAIN = """
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file = {folder}/log
+maillog_file_prefixes = {folder}
+myhostname = relay.example
+mydestination =
+local_recipient_maps =
+alias_maps =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+smtpd_relay_restrictions = permit_mynetworks, reject
+relayhost = [127.0.0.1]:{port}
+smtp_tls_security_level = none
+smtp_destination_recipient_limit = {together}
+smtp_connection_cache_on_demand = no
+minimal_backoff_time = 1s
+maximal_backoff_time = 1s
+queue_run_delay = 1s
+notify_classes =
+"""
+# service, type, private, unprivileged, chroot, wake-up, most processes, command
+_MASTER = """
+127.0.0.1:{listen} inet n - n - - smtpd
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 1 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+class Postfix:
+    """Hand it mail at `port`; what it thinks of it is in `log`."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.port = port
+
+    @property
+    def log(self) -> str:
+        path = self.folder / "log"
+        return path.read_text() if path.exists() else ""
+
+    def waiting(self) -> int:
+        """Mails that it still has."""
+        queues = ("maildrop", "incoming", "active", "deferred", "hold")
+        found = (path for name in queues for path in (self.folder / "queue" / name).rglob("*"))
+        return sum(path.is_file() for path in found)
+
+    def until_empty(self) -> None:
+        try:
+            wait_for(lambda: self.waiting() == 0, 30)
+        except AssertionError:
+            print(self.log)  # what Postfix thought of it
+            raise
+
+
+@contextmanager
+def relaying_to(port: int, *, together: int = 50) -> Iterator[Postfix]:
+    """Relays everything to this port; `together`: most recipients in one transaction."""
+    require_peer("Postfix, as root", (_PROGRAMS / "master").exists() and os.getuid() == 0)
+    folder = Path(tempfile.mkdtemp(prefix="mailgate-postfix-"))
+    master = None
+    try:
+        folder.chmod(0o755)
+        listen = free_port()
+        _configure(folder, port=port, listen=listen, together=together)
+        master = subprocess.Popen(
+            [str(_PROGRAMS / "master"), "-d", "-c", str(folder)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_for(lambda: accepts(listen), 20)
+        yield Postfix(folder, listen)
+    finally:
+        if master:
+            master.send_signal(signal.SIGTERM)  # the master ends its children
+            master.wait(20)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _configure(folder: Path, *, port: int, listen: int, together: int) -> None:
+    (folder / "queue").mkdir()
+    (folder / "data").mkdir()
+    shutil.chown(folder / "data", "postfix")
+    (folder / "main.cf").write_text(_MAIN.format(folder=folder, port=port, together=together))
+    (folder / "master.cf").write_text(_MASTER.format(listen=listen))
+    check = ["/usr/sbin/postfix", "-c", str(folder), "check"]
+    done = subprocess.run(check, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr

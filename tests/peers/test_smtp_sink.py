@@ -1,0 +1,116 @@
+"""Postfix's smtp-sink as smarthost: receipts arrive once; no fault of a server loses one."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+import pytest
+from core_support import wait_for
+from mail_support import ALICE, World, mail, world
+from peers_support import require_peer
+from serve_support import accepts, free_port
+from sqlalchemy import select, update
+
+from gateway_core.storage import tables
+from mailgate import jobs
+
+COUNT = 5
+
+
+@contextmanager
+def sink(port: int, *options: str) -> Iterator[Path]:
+    """A folder that fills with the mails that arrived."""
+    program = shutil.which("smtp-sink", path="/usr/sbin:/usr/bin")
+    require_peer("smtp-sink of Postfix", program is not None)
+    assert program is not None
+    folder = Path(tempfile.mkdtemp(prefix="mailgate-sink-"))
+    if os.getuid() == 0:
+        shutil.chown(folder, "nobody")
+        options = ("-u", "nobody", *options)
+    template = f"{folder}/%M."
+    child = subprocess.Popen([program, *options, "-d", template, f"127.0.0.1:{port}", "50"], cwd="/")
+    try:
+        wait_for(lambda: accepts(port))
+        yield folder
+    finally:
+        child.terminate()
+        child.wait(20)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def arrived(folder: Path) -> list[Message]:
+    """The mails; smtp-sink writes the envelope above each as X- headers."""
+    return [message_from_bytes(path.read_bytes()) for path in sorted(folder.iterdir())]
+
+
+@contextmanager
+def gateway(folder: Path, port: int) -> Iterator[World]:
+    with world(folder, outbound={"smarthost": f"smtp://127.0.0.1:{port}"}) as w:
+        yield w
+
+
+def text_everybody(w: World) -> None:
+    for number in range(COUNT):
+        to = f"44770090030{number}@sms.localhost"
+        w.send(mail(f"text {number}", message_id=f"{number}@acme.example", Subject=f"No {number}"), to)
+
+
+def notices(w: World) -> list[Any]:
+    with w.gateway.reader.connect() as conn:
+        return list(conn.execute(select(tables.notice).order_by(tables.notice.c.id)))
+
+
+def states(w: World) -> list[str]:
+    return [row.state for row in notices(w)]
+
+
+def test_receipts_arrive_with_the_null_return_path(tmp_path: Path) -> None:
+    port = free_port()
+    with sink(port) as folder, gateway(tmp_path, port) as w:
+        text_everybody(w)
+        wait_for(lambda: states(w) == ["DONE"] * COUNT)
+        mails = arrived(folder)
+    assert sorted(str(one["In-Reply-To"]) for one in mails) == [f"<{n}@acme.example>" for n in range(COUNT)]
+    assert {str(one["X-Mail-Args"]).split()[0] for one in mails} == {"<>"}
+    assert {str(one["X-Rcpt-Args"]).split()[0] for one in mails} == {f"<{ALICE}>"}
+    assert w.outbox() == []
+
+
+# the server's fault: what becomes of each notice, and what is noted of it
+FAULTS = {
+    "soft at MAIL": (["-r", "mail"], "DUE", "450"),
+    "soft at RCPT": (["-r", "rcpt"], "DUE", "450"),
+    "soft at DATA": (["-r", "data"], "DUE", "450"),
+    "soft at the end": (["-r", "."], "DUE", "450"),
+    "hang-up at RCPT": (["-q", "rcpt"], "DUE", ""),
+    "hang-up at the end": (["-q", "."], "DUE", ""),
+    "hard at MAIL": (["-f", "mail"], "DEAD", "500"),
+    "hard at RCPT": (["-f", "rcpt"], "DEAD", "500"),
+    "hard at the end": (["-f", "."], "DEAD", "500"),
+}
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_no_fault_loses_a_notice(tmp_path: Path, case: str) -> None:
+    options, state, words = FAULTS[case]
+    port = free_port()
+    with gateway(tmp_path, port) as w:
+        with sink(port, *options):
+            text_everybody(w)
+            wait_for(lambda: len(rows := notices(w)) == COUNT and all(row.words for row in rows))
+        assert states(w) == [state] * COUNT
+        assert all(words in row.words for row in notices(w))
+        with sink(port) as folder:  # the server is well again
+            with w.gateway.reader.begin() as conn:
+                conn.execute(update(tables.notice).values(due_at=0))
+            jobs.mail_notices(w.state)
+            gone = "DONE" if state == "DUE" else "DEAD"
+            wait_for(lambda: states(w) == [gone] * COUNT)
+            assert len(arrived(folder)) == (COUNT if state == "DUE" else 0)
