@@ -96,17 +96,14 @@ def compose(submission: Submission) -> Segments:
 
 def draft(snapshot: Snapshot, account: Account, to: str, segments: Segments, sender_id: str = "") -> Draft:
     """One recipient. Raises DestinationNotAllowed, SenderIDNotAllowed."""
-    per_segment = check_destination(snapshot, account, to)
-    route = routing.choose(snapshot.routes, to, simulated=account.terms.test)
-    if route is None:
-        raise DestinationNotAllowed(f"no route takes {to}")
+    per_segment, route = check_destination(snapshot, account, to)
     chosen = sender_id_for(snapshot, account, sender_id)
     number = chosen if chosen in snapshot.numbers else None
     return Draft(to, chosen, route, segments, per_segment * len(segments.parts), number)
 
 
-def check_destination(snapshot: Snapshot, account: Account, to: str) -> int:
-    """The price of a segment to this number. Raises DestinationNotAllowed, BadNumber."""
+def check_destination(snapshot: Snapshot, account: Account, to: str) -> tuple[int, Route]:
+    """The price of a segment to this number, and a route that takes it. Raises DestinationNotAllowed, BadNumber."""
     if not to.startswith("+"):
         raise BadNumber(f"{to} is not an international number")
     if not numbers.matches(to, account.terms.destinations):
@@ -114,9 +111,10 @@ def check_destination(snapshot: Snapshot, account: Account, to: str) -> int:
     per_segment = routing.price(snapshot.prices, to, account.currency)
     if per_segment is None:
         raise DestinationNotAllowed(f"there is no price for {to} in {account.currency}")
-    if routing.choose(snapshot.routes, to, simulated=account.terms.test) is None:
+    route = routing.choose(snapshot.routes, to, simulated=account.terms.test)
+    if route is None:
         raise DestinationNotAllowed(f"no route takes {to}")
-    return per_segment
+    return per_segment, route
 
 
 def sender_id_for(snapshot: Snapshot, account: Account, wanted: str) -> str:

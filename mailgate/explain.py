@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway_core import encoding, ledger, money, routing
+from gateway_core import encoding, ledger, money
 from gateway_core.accounts import Account, Terms
 from gateway_core.drafts import check_destination
 from gateway_core.encoding import Segments
@@ -146,9 +146,9 @@ def _recipients(
     snapshot, account = state.gateway.snapshot, known.account or _NOBODY
     found = []
     for to in known.to:
-        route = routing.choose(snapshot.routes, to, simulated=account.terms.test)
-        price = check_destination(snapshot, account, to) * len(segments.parts) if segments else 0
-        found.append(_decided(to, "accepted", "", route.name if route else None, price))
+        per_segment, route = check_destination(snapshot, account, to)
+        price = per_segment * len(segments.parts) if segments else 0
+        found.append(_decided(to, "accepted", "", route.name, price))
     return found
 
 
