@@ -85,7 +85,8 @@ def _rows(gateway: Gateway, chosen: Settings) -> list[Found]:
         found.append(
             Found("notices", None, f"{dead} were given up: their mail was refused or could not be sent")
         )
-    words = f"{len(rules.by_address)} rules"
+    count = len(rules.by_address)
+    words = f"{count} rule{'' if count == 1 else 's'}"
     if trust.ANYBODY in rules.by_address:
         words += "; anybody on this machine may text (embedded default)"
     return [*found, Found("senders", bool(rules.by_address) or None, words)]
