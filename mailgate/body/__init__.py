@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from mailgate.body import flowed, html, lines, markers, parts, quotes
 from mailgate.mail import Mail, Part
-from mailgate.mail.charsets import decode
 
 __all__ = ["Removed", "Text", "text"]
 
 
 _LONGEST = 262_144  # characters; 255 segments hold 39,015
 _SHOWN = 1000
+_MOST_READ = 1_048_576  # bytes of all the parts that are tried, so that none of a mail's 200 costs as much as the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,11 @@ def _is_generated(mail: Mail) -> bool:
 def _body(mail: Mail, *, whole: bool) -> tuple[str, tuple[Removed, ...]]:
     """The first part that is not blank."""
     removed: list[Removed] = []
+    left = _MOST_READ
     for part in parts.choose(mail.root):
+        if left <= 0:
+            break
+        left -= part.end - part.start
         removed = []
         found = _written(lines.unify(_read(part, removed, whole=whole)), removed, whole=whole)
         if found:
@@ -67,20 +71,25 @@ def _body(mail: Mail, *, whole: bool) -> tuple[str, tuple[Removed, ...]]:
 def _read(part: Part, removed: list[Removed], *, whole: bool) -> str:
     if part.type == "text/html":
         content = part.content()
-        source = decode(content, part.parameters.get("charset") or html.declared(content))
-        shown, hidden, attributions = html.convert(source, cut=not whole)
+        shown, hidden, attributions = html.convert(
+            part.decoded(content, html.declared(content)), cut=not whole
+        )
         removed += [Removed(one, "hidden") for one in hidden if one]
         removed += [Removed(one, "quote") for one in attributions if one]
-        return shown
-    source = part.text()
-    if len(source) > _LONGEST:
-        source, rest = source[:_LONGEST], source[_LONGEST:]
-        removed.append(Removed(rest[:_SHOWN], "too long to be read"))
+        return _shortened(shown, removed)
+    source = _shortened(part.text(), removed)
     if part.type == "text/calendar":
         return parts.calendar(source)
     if part.parameters.get("format", "").lower() == "flowed":
         return flowed.unwrap(source, delsp=part.parameters.get("delsp", "").lower() == "yes")
     return source
+
+
+def _shortened(source: str, removed: list[Removed]) -> str:
+    if len(source) <= _LONGEST:
+        return source
+    removed.append(Removed(source[_LONGEST : _LONGEST + _SHOWN], "too long to be read"))
+    return source[:_LONGEST]
 
 
 def _written(source: str, removed: list[Removed], *, whole: bool) -> str:

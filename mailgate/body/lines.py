@@ -16,13 +16,17 @@ def unify(text: str) -> str:
     """Line ends to LF, odd blanks to a space, what cannot be seen dropped."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if text.replace("\n", "").isprintable():  # nothing of what follows is
+        return text
     text = text.replace("\u2028", "\n").replace("\u2029", "\n")
     text = _BLANKS.sub(" ", text)
-    return text if text.isascii() and text.isprintable() else _INVISIBLE.sub("", _JOINER.sub("", text))
+    return _INVISIBLE.sub("", _JOINER.sub("", text))
 
 
 def tidy(text: str) -> str:
     """Trailing blanks of lines go, more than one empty line in a row becomes one, the ends are stripped."""
     if " \n" in text:
         text = _TRAILING.sub("", text)
-    return _GAP.sub("\n\n", text).strip()
+    if "\n\n\n" in text:
+        text = _GAP.sub("\n\n", text)
+    return text.strip()

@@ -4,6 +4,7 @@ import re
 
 # only a whole line counts, so that `## heading` or a price of `$$` inside a line is text
 _END = re.compile(r"^[ \t]*(##|\$\$|\{end sms\}|--) ?[ \t]*$", re.MULTILINE | re.IGNORECASE)
+_OPENINGS = ("##", "$$", "{", "--")  # of the marks: without one there is nothing to look for
 _MAX_SIGNATURE = 10
 _MAX_LOOK = 4000
 _MAX_TRIES = 20
@@ -27,6 +28,8 @@ def end(text: str) -> tuple[str, str, bool] | None:
     """Text before and after the first end marker that has text before it; True if the author set it for us,
     False for the signature separator of RFC 3676 (section 4.3).
     """
+    if not any(opening in text for opening in _OPENINGS):
+        return None
     first = len(text) - len(text.lstrip())
     tried = 0
     for found in _END.finditer(text):

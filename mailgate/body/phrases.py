@@ -1,6 +1,12 @@
-"""Words with which mail programs introduce a quoted mail, in the languages that they speak. Tables only."""
+"""Words with which mail programs introduce a quoted mail, in the languages that they speak: tables."""
 
 import re
+
+
+def fold(text: str) -> str:
+    """Lower case; capital I is that of both Turkish letters."""
+    return text.lower().replace("ı", "i")
+
 
 _WROTE = (
     *("wrote", "schrieb", "geschrieben", "skrev", "skreiv", "a écrit", "écrit", "escribió"),
@@ -27,12 +33,11 @@ _WROTE = (
     *("napsal", "írta", "yazdı", "a scris", "написав", "έγραψε", "rašė", "kirjutas", "rakstīja", "skrifaði"),
     *("写道", "のメール", "님이 작성", "さんは書きました", "wrote the following"),
 )
-_WROTE_WORDS = "|".join(re.escape(one) for one in sorted(_WROTE, key=len, reverse=True))
+_WROTE_WORDS = "|".join(re.escape(fold(one)) for one in sorted(_WROTE, key=len, reverse=True))
 
 # the verb before a colon at the end of the line, or before the name ("schrieb Anna Berg <a@b.example>:")
-WROTE = re.compile(
-    rf"(?:{_WROTE_WORDS})\s*[:：]?\s*(?:-+)?\*?\s*$|\b(?:{_WROTE_WORDS})\b[^\n]{{0,200}}:\s*$", re.IGNORECASE
-)
+# in folded text: without regard to case the pattern would try every verb at every letter
+WROTE = re.compile(rf"(?:{_WROTE_WORDS})\s*[:：]?\s*(?:-+)?\*?\s*$|\b(?:{_WROTE_WORDS})\b[^\n]{{0,200}}:\s*$")
 CLOSES = (":", "：", ":*", "--")  # how an attribution ends
 # a date or an address: enough by itself; a mere time: enough if quoted lines follow
 EVIDENCE = re.compile(r"@|\b(?:19|20)\d\d\b|\d[./-]\d\d?[./-]\d|\d年")

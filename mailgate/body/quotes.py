@@ -7,11 +7,13 @@ between quoted lines keep the lines that they answer. Each line is looked at a b
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mailgate.body import phrases
 
 _MAX_LINE = 400  # no attribution is longer; longer lines are not examined
 _MAX_LINES = 4  # an attribution is wrapped over at most so many
+_VERB_WITHIN = 260  # characters of the end
 _WRAPPED = 60  # a quoted line as long as this may have been wrapped, the rest without its mark
 
 
@@ -24,6 +26,8 @@ class Cut:
 def cut(text: str, *, guess_trailing: bool = True) -> Cut:
     """`guess_trailing` False: the author set an end marker, only separators are obeyed."""
     lines = text.split("\n")
+    if not any(map(_may_begin, lines)):
+        return Cut(text, ())
     removed: list[str] = []
     lines = _leading(lines, removed)
     lines = _separators(lines, removed)
@@ -33,6 +37,14 @@ def cut(text: str, *, guess_trailing: bool = True) -> Cut:
     if not kept.strip():
         return Cut(text, ())
     return Cut(kept, tuple(part for part in removed if part.strip()))
+
+
+def _may_begin(line: str) -> bool:
+    """Whether a line can be quoted, a rule, the end of an attribution, or a label: most mails have none of these."""
+    line = line.strip()
+    if not line:
+        return False
+    return line[0] in ">-_=*" or line[-1] in ":：*-" or (":" in line[:40] and bool(_label(line)))
 
 
 def _leading(lines: list[str], removed: list[str]) -> list[str]:
@@ -129,8 +141,9 @@ def _separator(lines: Sequence[str], at: int) -> int:
 
 def _ruled(lines: Sequence[str], at: int) -> int:
     """`-----Original Message-----`, or a rule above a header block or a list server's footer."""
-    original = not phrases.RULE.match(lines[at])
-    if original and not phrases.ORIGINAL.match(lines[at]):
+    line = lines[at].strip()  # the patterns take a time that grows with the square of blanks in a row
+    original = not phrases.RULE.match(line)
+    if original and not phrases.ORIGINAL.match(line):
         return 0
     below = at + 1
     while below < min(at + 4, len(lines)) and not lines[below].strip():
@@ -142,7 +155,12 @@ def _ruled(lines: Sequence[str], at: int) -> int:
 
 
 def _label(line: str) -> str:
-    name, colon, _value = line[:40].partition(":")
+    return _label_of(line[:40])
+
+
+@lru_cache(maxsize=64)  # each line is asked about by those above it
+def _label_of(begin: str) -> str:
+    name, colon, _value = begin.partition(":")
     return phrases.LABELS.get(name.strip(" \t*").lower(), "") if colon else ""
 
 
@@ -190,7 +208,9 @@ def is_attribution(line: str, *, weak: bool = False) -> bool:
     """`On … Anna wrote:`: a verb of writing at the end and a date or an address before it; `weak` takes a
     mere time for a date, when quoted lines follow.
     """
+    if not (phrases.EVIDENCE.search(line) or (weak and phrases.TIME.search(line))):
+        return False
+    line = " ".join(line.split())  # the patterns try blanks in a row in every division
     if phrases.DATED.match(line):
         return True
-    found = phrases.WROTE.search(line)
-    return bool(found and (phrases.EVIDENCE.search(line) or (weak and phrases.TIME.search(line))))
+    return bool(phrases.WROTE.search(phrases.fold(line[-_VERB_WITHIN:])))

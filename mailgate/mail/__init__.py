@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from mailgate.mail import mime
+from mailgate.mail import lines, mime
 from mailgate.mail.address import mailboxes
 from mailgate.mail.fields import Fields, unfold, words
 from mailgate.mail.mime import Part
@@ -41,35 +41,31 @@ class Mail:
         return tuple(unfold(value) for value in self.root.fields.get(name.lower(), ()))
 
 
-def parse(raw: bytes) -> Mail:
-    """Raises MailTooLarge (header over 128 KiB, 200 parts, 20 levels) and nothing else."""
-    if b"\r" in raw:
-        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    root = mime.split(raw)
+def parse(raw: bytes, charset: str = "") -> Mail:
+    """Raises MailTooLarge (header over 128 KiB, 200 parts, 20 levels, 1 MiB of headers) and nothing else.
+
+    `charset` is what bytes beyond ASCII are, where the mail declares nothing and they are not UTF-8.
+    """
+    root = mime.split(lines.unix(raw), charset)
     fields = root.fields
-    senders = [mailboxes(unfold(value)) for value in fields.get("from", ())]
-    from_ = tuple(address for found, _clean in senders for address in found)
+    senders = [unfold(value) for value in fields.get("from", ())]
+    from_, from_clean = mailboxes(*senders)
     identifiers = _ids(fields, "message-id")
     answered = _ids(fields, "in-reply-to")
     return Mail(
         message_id=identifiers[0] if identifiers else None,
-        subject=words(fields["subject"][0]) if "subject" in fields else "",
+        subject=words(root.header("subject")),
         from_=from_,
         from_count=len(senders),
-        from_clean=len(senders) == 1 and len(from_) == 1 and senders[0][1],
-        from_display=words(fields["from"][0]) if "from" in fields else "",
-        reply_to=_reply_to(fields),
-        date=unfold(fields["date"][0]) if "date" in fields else "",
+        from_clean=from_clean,
+        from_display=words(senders[0]) if senders else "",
+        reply_to=mailboxes(*[unfold(value) for value in fields.get("reply-to", ())])[0],
+        date=root.header("date"),
         references=_ids(fields, "references"),
         in_reply_to=answered[0] if answered else None,
         attachments=_attachments(root) if root.children or root.type != "text/plain" else (),
         root=root,
     )
-
-
-def _reply_to(fields: Fields) -> tuple[str, ...]:
-    values = fields.get("reply-to", ())
-    return tuple(address for value in values for address in mailboxes(unfold(value))[0])
 
 
 def _ids(fields: Fields, name: str) -> tuple[str, ...]:

@@ -7,33 +7,56 @@ from collections.abc import Iterator
 from mailgate.errors import MailTooLarge
 from mailgate.mail.charsets import decode
 
-MAX_HEADER = 128 * 1024
+MAX_HEADER = 128 * 1024  # bytes of one part's header
 
-Fields = dict[str, list[bytes]]
+Fields = dict[str, list[str]]
 
-_FIELD = re.compile(rb"([^\x00-\x20:\x7f]+)[ \t]*:(.*(?:\n[ \t].*)*)(?:\n|\Z)")
-_PREAMBLE = re.compile(rb"\n+|>?From .*(?:\n|\Z)|[ \t]+.*(?:\n|\Z)")
-_FOLD = re.compile(rb"\n[ \t]+")
+_FIELD = re.compile(r"^([^\x00-\x20:\x7f]++)[ \t]*+:(.*+(?:\n[ \t].*+)*+)(?:\n|\Z)", re.MULTILINE)
+_PREAMBLE = re.compile(rb"\n+|>?From .*(?:\n|\Z)|(?:[ \t]+.*(?:\n|\Z))+")
+_FOLD = re.compile(r"\n[ \t]+")
 _WORD = re.compile(r"=\?([^?\s*]+)(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*)\?=")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _BLANKS = re.compile(r"[\t\r\n]+")
 
 
-def split(raw: bytes, start: int, end: int, *, outermost: bool = False) -> tuple[Fields, int]:
-    """The fields between `start` and `end`, and where the body begins.
+def split(
+    raw: bytes, start: int, end: int, *, charset: str = "", outermost: bool = False
+) -> tuple[Fields, int]:
+    """The fields between `start` and `end`, and where the body begins. Raises MailTooLarge over 128 KiB.
 
     A line that is no field ends the header and is the body's first line. Names are lower-cased, values are
-    raw. Before the first field of a mail, mbox lines, blank lines and lost continuation lines are skipped.
+    text, still folded. Before the first field of a mail, mbox lines, blank lines and lost continuation lines are
+    skipped. `charset` is the guess for bytes beyond ASCII.
     """
     limit = min(end, start + MAX_HEADER + 1)
-    pos = _skip(raw, start, limit) if outermost else start
+    begin = _skip(raw, start, limit) if outermost else start
+    last = raw.find(b"\n\n", begin, limit)
+    block = raw[begin : limit if last < 0 else last + 1]
     fields: Fields = {}
-    while pos < limit and (field := _FIELD.match(raw, pos, limit)):
-        fields.setdefault(field[1].decode("latin-1").lower(), []).append(field[2])
-        pos = field.end()
+    length = _read(block, charset, fields) if block[:1] != b"\n" else 0
+    pos = begin + length
     if pos - start > MAX_HEADER:
         raise MailTooLarge("The header of the mail is larger than 128 KiB.")
     return fields, pos + (raw[pos : pos + 1] == b"\n")
+
+
+def _read(block: bytes, charset: str, fields: Fields) -> int:
+    """Put the fields at the begin of `block` into `fields`; their length."""
+    plain = block.isascii() and b"\x1b" not in block
+    pos = 0
+    for field in _FIELD.finditer(block.decode("latin-1")):
+        if field.start() != pos:
+            break
+        pos = field.end()
+        name, value = field.groups()
+        name = name.lower()
+        if not plain:
+            value = decode(value.encode("latin-1"), hint=charset)
+        if name in fields:
+            fields[name].append(value)
+        else:
+            fields[name] = [value]
+    return pos
 
 
 def _skip(raw: bytes, pos: int, limit: int) -> int:
@@ -42,11 +65,9 @@ def _skip(raw: bytes, pos: int, limit: int) -> int:
     return pos
 
 
-def unfold(value: bytes) -> str:
-    """One line of text; bytes beyond ASCII are decoded by the fixed order, controls dropped."""
-    if b"\n" in value:
-        value = _FOLD.sub(b" ", value)
-    return clean(decode(value))
+def unfold(value: str) -> str:
+    """One line of text without controls."""
+    return clean(_FOLD.sub(" ", value) if "\n" in value else value)
 
 
 def clean(text: str) -> str:
@@ -55,29 +76,29 @@ def clean(text: str) -> str:
     return _CONTROLS.sub("", _BLANKS.sub(" ", text)).strip()
 
 
-def words(value: bytes) -> str:
-    """A header for people: unfolded, encoded words decoded (RFC 2047, section 6.2: blanks between two words
+def words(text: str) -> str:
+    """Unfolded text for people: encoded words decoded (RFC 2047, section 6.2: blanks between two words
     vanish, and neighbours of one charset are joined before decoding, for characters cut in two).
     """
-    text = unfold(value)
     if "=?" not in text:
         return text
     return clean("".join(_runs(text)))
 
 
 def _runs(text: str) -> Iterator[str]:
-    pos, charset, pending = 0, "", b""
+    pos, charset = 0, ""
+    pending: list[bytes] = []
     for word in _WORD.finditer(text):
         between = text[pos : word.start()]
         adjacent = pos and not between.strip()
         if pending and not (adjacent and charset == word[1].lower()):
-            yield decode(pending, charset)
-            pending = b""
+            yield decode(b"".join(pending), charset)
+            pending = []
         if not adjacent:
             yield between
-        pending += _word_bytes(word[2], word[3])
+        pending.append(_word_bytes(word[2], word[3]))
         pos, charset = word.end(), word[1].lower()
-    yield decode(pending, charset) if pending else ""
+    yield decode(b"".join(pending), charset) if pending else ""
     yield text[pos:]
 
 
@@ -88,13 +109,13 @@ def _word_bytes(encoding: str, content: str) -> bytes:
     return base64(data)
 
 
-_PADDING = re.compile(rb"=[=\s]*")
-_FOREIGN = re.compile(rb"[^A-Za-z0-9+/]+")
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_FOREIGN = bytes(set(range(256)).difference(_ALPHABET))
 
 
 def base64(data: bytes) -> bytes:
     """Base64 as far as it goes: foreign bytes ignored, ends at the padding, a broken last group dropped."""
-    data = _FOREIGN.sub(b"", _PADDING.split(data, maxsplit=1)[0])
+    data = data.partition(b"=")[0].translate(None, _FOREIGN)
     if len(data) % 4 == 1:
         data = data[:-1]
     return binascii.a2b_base64(data + b"=" * (-len(data) % 4))
