@@ -1,7 +1,7 @@
 """What operators set while we run, as one frozen snapshot: read often, reloaded when the revision moves."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,13 +60,23 @@ class Directory:
         self._lock = threading.Lock()
         with engine.connect() as conn:
             self.current = load(conn)
+        self._followers: list[Callable[[Connection, Snapshot], None]] = []
+
+    def follow(self, read: Callable[[Connection, Snapshot], None]) -> None:
+        """Have other rows of the same revision read now, and whenever the snapshot has moved."""
+        with self._lock, self._engine.connect() as conn:
+            read(conn, self.current)
+            self._followers.append(read)
 
     def refresh(self) -> bool:
-        """Whether there was anything new."""
+        """Whether there was anything new. What could not be read is tried again by the next call."""
         with self._lock, self._engine.connect() as conn:
             if read_revision(conn) == self.current.revision:
                 return False
-            self.current = load(conn)
+            found = load(conn)
+            for read in self._followers:
+                read(conn, found)
+            self.current = found
             return True
 
 

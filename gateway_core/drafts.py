@@ -5,10 +5,10 @@ Submit decides with it, and so does everything that only wants to know: RCPT, pr
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway_core import encoding, numbers, routing
-from gateway_core.accounts import Account
+from gateway_core.accounts import Account, Terms
 from gateway_core.directory import Snapshot
 from gateway_core.encoding import Segments
 from gateway_core.errors import (
@@ -45,10 +45,10 @@ class Submission:
     max_segments: int | None = None  # fewer than the account allows
     validity_minutes: int | None = None
     send_at: int | None = None
+    segments: Segments | None = None  # of this text under these terms, where they are known already
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """One recipient that may be accepted, as far as can be known before the transaction."""
 
     to: str
@@ -62,7 +62,9 @@ class Draft:
 def decide(snapshot: Snapshot, submission: Submission) -> tuple[str, list[Draft], list[tuple[str, Refused]]]:
     """The text as it will be sent, the recipients that may be accepted, and those that may not."""
     try:
-        segments = compose(submission)
+        segments = submission.segments or compose(
+            submission.account.terms, submission.text, submission.max_segments
+        )
     except Refused as error:
         return "", [], [(to, error) for to in dict.fromkeys(submission.to)]
     drafts, refused = [], []
@@ -75,10 +77,9 @@ def decide(snapshot: Snapshot, submission: Submission) -> tuple[str, list[Draft]
     return "".join(segments.parts), drafts, refused
 
 
-def compose(submission: Submission) -> Segments:
+def compose(terms: Terms, wanted: str, max_segments: int | None = None) -> Segments:
     """The text under the account's terms. Raises NothingToText, UnsupportedCharacter, TooLong."""
-    terms = submission.account.terms
-    text = encoding.apply_policy(storable(submission.text), terms.unsupported)
+    text = encoding.apply_policy(storable(wanted), terms.unsupported)
     if not text.strip():
         raise NothingToText("there is no text")
     if len(text) > _LONGEST:
@@ -86,7 +87,7 @@ def compose(submission: Submission) -> Segments:
             raise TooLong(f"the text has {len(text)} characters; a text has at most {_LONGEST}")
         text = text[:_LONGEST]
     segments = encoding.split(text)
-    most = min(submission.max_segments or terms.max_segments, terms.max_segments)
+    most = min(max_segments or terms.max_segments, terms.max_segments)
     if len(segments.parts) <= most:
         return segments
     if terms.too_long == "refuse":

@@ -63,6 +63,11 @@ def split(address: str) -> tuple[str, str]:
     return local, domain.lower().rstrip(".")
 
 
+def is_signed(address: str) -> bool:
+    """Whether it looks like a reply address, whose conversation is in the database."""
+    return address[:2] in {"r.", "R."} or address[:3].lower() == '"r.'
+
+
 def read(address: str, domains: Collection[str], secrets: Sequence[str]) -> Recipient:
     """What a recipient address names. Raises NotOurDomain, UnknownToken."""
     local, domain = split(address)

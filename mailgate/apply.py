@@ -21,7 +21,7 @@ from gateway_core.directory import raise_revision
 from gateway_core.errors import SettingsError
 from gateway_core.storage import clock, tables
 from gateway_core.storage.ids import Ids
-from mailgate import rows
+from mailgate import passwords, rows
 from mailgate import tables as mail_tables
 from mailgate.settings import explain
 
@@ -154,7 +154,24 @@ def _sender(work: _Work, account_id: int, where: str, given: rows.SenderRow) -> 
     stored = _one(work, table, table.c.address == given.address)
     if stored and stored["account_id"] != account_id:
         raise SettingsError(f"{where}: sender {given.address}: belongs to another account")
-    _upsert(work, table, f"{where}: sender {given.address}", stored, given, account_id=account_id)
+    where = f"{where}: sender {given.address}"
+    hashed = None if given.remove else _password_hash(where, stored, given)
+    _upsert(work, table, where, stored, given, account_id=account_id, password_hash=hashed)
+
+
+def _password_hash(where: str, stored: Any, given: rows.SenderRow) -> str | None:
+    """The stored one, unless another password is given: each hash of it would be another value."""
+    accept = stored["accept"] if stored and "accept" not in given.model_fields_set else given.accept
+    if accept != "auth":
+        if given.password:
+            raise SettingsError(f'{where}: password: only with accept = "auth"')
+        return None
+    old: str | None = stored["password_hash"] if stored else None
+    if not given.password and (old is None or "password" in given.model_fields_set):
+        raise SettingsError(f'{where}: password: needed with accept = "auth"')
+    if not given.password or (old and passwords.verify(old, given.password)):
+        return old
+    return passwords.make_hash(given.password)
 
 
 def _contact(work: _Work, account_id: int, where: str, given: rows.ContactRow) -> None:
@@ -248,7 +265,11 @@ def _upsert(
 
 def _note_changes(work: _Work, where: str, old: dict[str, Any], new: dict[str, Any]) -> bool:
     changed = [key for key in new if old.get(key) != new[key]]
-    work.changes += [f"{where}: {key}: {_shown(old.get(key))} -> {_shown(new[key])}" for key in changed]
+    for key in changed:
+        if key == "password_hash":
+            work.changes.append(f"{where}: password: {'changed' if new[key] else 'taken away'}")
+        else:
+            work.changes.append(f"{where}: {key}: {_shown(old.get(key))} -> {_shown(new[key])}")
     return bool(changed)
 
 

@@ -4,17 +4,20 @@ A check returns what is known now, or raises Refused. Nothing here writes; only 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway_core import conversations, numbers
 from gateway_core.accounts import Account
-from gateway_core.drafts import Submission, check_destination, compose, sender_id_for
+from gateway_core.drafts import check_destination, compose, sender_id_for
+from gateway_core.encoding import Segments
 from gateway_core.errors import NothingToText, UnknownSender
 from gateway_core.gateway import Gateway
 from gateway_core.storage import clock
 from mailgate import addresses, body, guard, trust
 from mailgate.addresses import Operator, ReplyToken, ReturnPath
 from mailgate.body import Text
+from mailgate.dsn import NO_RECIPIENT_OPTIONS, RecipientOptions
 from mailgate.errors import FromNotCovered, NullSender, UnknownName, UnknownToken
 from mailgate.mail import Mail
 from mailgate.settings import Settings
@@ -41,10 +44,10 @@ class Envelope:
     mail_from: str
     peer: str
     door: str = "smtp"
+    auth: str = ""  # address of the sender rule that a login proved
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """One decided recipient: numbers of an account, the operator, or a return path of ours."""
 
     address: str
@@ -53,6 +56,7 @@ class Recipient:
     account: Account | None = None
     to: tuple[str, ...] = ()
     sender_id: str = ""  # of the conversation that a reply address names
+    dsn: RecipientOptions = NO_RECIPIENT_OPTIONS  # what its sender asked of reports
 
 
 # --- deciding a recipient ---------------------------------------------------------------------------------
@@ -60,7 +64,7 @@ class Recipient:
 
 def _named(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
     """Is it an address of ours?"""
-    return replace(known, named=addresses.read(known.address, intake.settings.mail.domains, intake.secrets))
+    return known._replace(named=addresses.read(known.address, intake.settings.mail.domains, intake.secrets))
 
 
 def _not_null(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
@@ -73,14 +77,14 @@ def _not_null(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient
 def _sender(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
     """Does a rule cover the envelope sender, and does the mail come from where the rule says?"""
     rule, account = identify(intake, envelope)
-    return replace(known, rule=rule, account=account)
+    return known._replace(rule=rule, account=account)
 
 
 def identify(intake: Intake, envelope: Envelope) -> tuple[Rule, Account]:
     """The rule and account of an envelope sender. Raises UnknownSender, in the same words whatever the cause."""
     rule = intake.book.rules().covering(envelope.mail_from) if envelope.mail_from else None
     account = intake.gateway.snapshot.accounts.get(rule.account_id) if rule else None
-    if rule is None or account is None or not trust.fits(rule, envelope.peer):
+    if rule is None or account is None or not trust.fits(rule, envelope.peer, envelope.auth):
         raise UnknownSender(NOT_ALLOWED)
     return rule, account
 
@@ -104,10 +108,10 @@ def _number(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
         raise UnknownName(f"+{named.tag} is not an option")
     contact = intake.book.contact(account.id, named.name)
     if contact is not None:
-        return replace(known, to=contact)
+        return known._replace(to=contact)
     if not any(letter.isdigit() for letter in named.name):
         raise UnknownName(f"{named.name} is neither a number nor a contact of {account.name}")
-    return replace(known, to=(numbers.parse(named.name, account.terms.region),))
+    return known._replace(to=(numbers.parse(named.name, account.terms.region),))
 
 
 def _conversation(intake: Intake, known: Recipient, token: ReplyToken) -> Recipient:
@@ -118,7 +122,7 @@ def _conversation(intake: Intake, known: Recipient, token: ReplyToken) -> Recipi
     if token.expires_at < clock.now():
         plain = f"{talk.handset.removeprefix('+')}@{intake.settings.mail.domains[0]}"
         raise UnknownToken(f"this reply address has expired; write to {plain}")
-    return replace(known, to=(talk.handset,), sender_id=talk.number)
+    return known._replace(to=(talk.handset,), sender_id=talk.number)
 
 
 def _destination(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
@@ -129,6 +133,8 @@ def _destination(intake: Intake, envelope: Envelope, known: Recipient) -> Recipi
     sender_id_for(snapshot, account, known.sender_id)
     return known
 
+
+_NOBODYS_PHONE = (Operator, ReturnPath)
 
 Check = Callable[[Intake, Envelope, Recipient], Recipient]
 RECIPIENT_CHECKS: tuple[tuple[str, Check], ...] = (
@@ -151,7 +157,7 @@ def check(intake: Intake, envelope: Envelope, address: str) -> Recipient:
     known = Recipient(address)
     for _name, decide in RECIPIENT_CHECKS:
         known = decide(intake, envelope, known)
-        if isinstance(known.named, Operator | ReturnPath):
+        if isinstance(known.named, _NOBODYS_PHONE):
             return known
     return known
 
@@ -159,12 +165,12 @@ def check(intake: Intake, envelope: Envelope, address: str) -> Recipient:
 # --- deciding the mail ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What a mail says, under the terms of the account that it is for."""
 
     mail: Mail
-    text: Text = field(default_factory=lambda: Text("", (), ""))
+    text: Text = Text("", (), "")
+    segments: Segments | None = None  # of the text, under the account's terms
 
 
 def _robot(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
@@ -187,7 +193,7 @@ def _from(intake: Intake, envelope: Envelope, rule: Rule, account: Account, know
     if mail.from_count != 1 or not mail.from_clean:
         raise FromNotCovered("the mail needs one From field with one address")
     cover = intake.book.rules().covering(mail.from_[0])
-    if cover is None or cover.account_id != account.id or not trust.fits(cover, envelope.peer):
+    if cover is None or cover.account_id != account.id or not trust.fits(cover, envelope.peer, envelope.auth):
         raise FromNotCovered("the address in From may not text for this account")
     return known
 
@@ -197,13 +203,12 @@ def _text(intake: Intake, envelope: Envelope, rule: Rule, account: Account, know
     text = body.text(known.mail, text_from=account.terms.text_from, monitoring=rule.monitoring)
     if not text.text.strip():
         raise NothingToText("there is nothing to text in this mail")
-    return replace(known, text=text)
+    return known._replace(text=text)
 
 
 def _length(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
     """Does the text fit the account's terms?"""
-    compose(Submission(account, (), known.text.text))
-    return known
+    return known._replace(segments=compose(account.terms, known.text.text))
 
 
 MailCheck = Callable[[Intake, Envelope, Rule, Account, Reading], Reading]

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, select
 from gateway_core import numbers
 from gateway_core.messages import State
 from gateway_core.storage import clock, ids, tables
-from mailgate import addresses
+from mailgate import addresses, dsn
 from mailgate.checks import Intake
 
 _USABLE_ID = re.compile(r"[!-;=?-~]{3,500}")  # what fits a line without folding or encoding (RFC 5322 §2.1.1)
@@ -86,10 +86,10 @@ def compose(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | Non
 
 def _receipt(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
     text, origin = _submitted(conn, notice.message_id)
-    to = origin.get("envelope_from", "")
-    if not to:
+    to, facts = origin.get("envelope_from", ""), notice.facts
+    success = facts["state"] in {"DELIVERED", "SENT"}
+    if not to or not dsn.wants_report(origin.get("dsn", {}), facts["to"], success=success):
         return None
-    facts = notice.facts
     mail = _begin(state, notice, _thread(origin, to, facts["to"]))
     mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
     mail["Precedence"] = "bulk"

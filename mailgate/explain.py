@@ -90,7 +90,9 @@ def _sender(state: Intake, envelope: Envelope, verdict: Verdict) -> tuple[Rule, 
     rule = state.book.rules().covering(envelope.mail_from) if envelope.mail_from else None
     if rule is None:
         detail = f"no rule covers {envelope.mail_from or '<>'}"
-    elif not trust.fits(rule, envelope.peer):
+    elif rule.accept == "auth" and not envelope.auth:
+        detail = f"the rule for {rule.address} needs a login"
+    elif not trust.fits(rule, envelope.peer, envelope.auth):
         detail = (
             f"the rule for {rule.address} takes mail from {', '.join(rule.ips)}, not from {envelope.peer}"
         )

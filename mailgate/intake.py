@@ -13,8 +13,9 @@ from gateway_core.keys import Key
 from gateway_core.notices import Notice
 from gateway_core.storage import clock
 from gateway_core.submit import Outcome, submit
-from mailgate import guard
+from mailgate import dsn, guard
 from mailgate.checks import NOT_ALLOWED, Envelope, Intake, Reading, Recipient, read
+from mailgate.dsn import MailOptions
 from mailgate.errors import Loop, MailTooLarge
 from mailgate.mail import Mail
 
@@ -23,7 +24,12 @@ _LONGEST_FORWARD = 1_000_000  # bytes of a mail to postmaster
 
 
 def accept(
-    intake: Intake, envelope: Envelope, recipients: Sequence[Recipient], mail: Mail, raw: bytes
+    intake: Intake,
+    envelope: Envelope,
+    recipients: Sequence[Recipient],
+    mail: Mail,
+    raw: bytes,
+    asked: MailOptions = dsn.NO_MAIL_OPTIONS,
 ) -> "Future[Outcome]":
     """Hand a mail with decided recipients to the core. Raises Refused; the future raises NotKept.
 
@@ -33,14 +39,16 @@ def accept(
     if not texted:
         return _forward(intake, envelope, recipients, mail, raw)
     reading = read(intake, envelope, texted[0], mail)
-    submission = _submission(envelope, texted, reading)
+    submission = _submission(envelope, texted, reading, asked)
     if len(texted) == len(recipients):
         return submit(intake.gateway, submission)
     notice = _notice(intake, envelope, recipients, mail, raw)
     return _after(submit(intake.gateway, submission), intake, notice)
 
 
-def _submission(envelope: Envelope, texted: Sequence[Recipient], reading: Reading) -> Submission:
+def _submission(
+    envelope: Envelope, texted: Sequence[Recipient], reading: Reading, asked: MailOptions
+) -> Submission:
     account = texted[0].account
     if account is None:
         raise UnknownSender(NOT_ALLOWED)
@@ -48,10 +56,11 @@ def _submission(envelope: Envelope, texted: Sequence[Recipient], reading: Readin
         account,
         tuple(dict.fromkeys(to for recipient in texted for to in recipient.to)),
         reading.text.text,
-        origin=_origin(envelope, reading.mail),
+        origin=_origin(envelope, reading.mail) | _asked(texted, asked),
         notify=True,
         whole=True,
         key=_key(envelope, reading),
+        segments=reading.segments,
         sender_ids={
             to: recipient.sender_id for recipient in texted for to in recipient.to if recipient.sender_id
         },
@@ -70,6 +79,12 @@ def _origin(envelope: Envelope, mail: Mail) -> dict[str, Any]:
         "references": list(mail.references or ((mail.in_reply_to,) if mail.in_reply_to else ())),
         "attachments": list(mail.attachments),
     }
+
+
+def _asked(texted: Sequence[Recipient], asked: MailOptions) -> dict[str, Any]:
+    """What the sender asked of delivery reports; nothing where nothing was asked."""
+    kept = dsn.kept(asked, {to: recipient.dsn for recipient in texted for to in recipient.to})
+    return {"dsn": kept} if kept else {}
 
 
 def _key(envelope: Envelope, reading: Reading) -> Key | None:

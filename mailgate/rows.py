@@ -88,13 +88,22 @@ Reserved = Annotated[Any, AfterValidator(_off)]
 Word = Annotated[str, Field(pattern=r"^\S+$", max_length=40), AfterValidator(str.upper)]
 
 
+_PROOFS_OF_LATER = frozenset({"dmarc", "ip-or-dmarc", "ip-and-dmarc", "spf", "secret"})
+
+
+def _proof(value: Any) -> Any:
+    if value in _PROOFS_OF_LATER:
+        raise ValueError(f"{value!r} is reserved; this version has ip and auth")
+    return value
+
+
 class SenderRow(Section):
     address: Annotated[str, AfterValidator(_sender_address)]
     ips: tuple[Network, ...] = LOOPBACK
-    accept: Literal["ip"] = "ip"
+    accept: Annotated[Literal["ip", "auth"], BeforeValidator(_proof)] = "ip"
     monitoring: bool = False
     lists: bool = False
-    password: Reserved = ""
+    password: str = Field("", max_length=1024, repr=False)
     secret: Reserved = ""
     remove: bool = False
 

@@ -4,18 +4,21 @@
 """
 
 import difflib
+import ipaddress
 import json
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
+from gateway_core.accounts import Network
 from gateway_core.errors import SettingsError
 from gateway_core.settings import DatabaseSettings, QueueSettings, Section
+from mailgate.mail import charsets
 
 PREFIX = "MAILGATE_"
 _OWN_VARIABLES = {"MAILGATE_CONFIG"}
@@ -29,9 +32,14 @@ def _domain(value: str) -> str:
 
 
 def _address(value: str) -> str:
-    host, separator, port = value.rpartition(":")
-    if not separator or not port.isdigit() or not 0 <= int(port) <= 65535:
+    host, separator, port = value.strip().rpartition(":")
+    if not separator or not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
         raise ValueError(f"{value!r} is not host:port; example: 127.0.0.1:8025")
+    if ":" in host:
+        try:
+            ipaddress.IPv6Address(host[1:-1] if host.startswith("[") and host.endswith("]") else "")
+        except ValueError:
+            raise ValueError(f"{value!r} is not host:port; IPv6 is written [::1]:{port}") from None
     return f"{host}:{port}"
 
 
@@ -44,6 +52,12 @@ def _mailbox(value: str) -> str:
 
 def _mailbox_or_none(value: str) -> str:
     return _mailbox(value) if value else value
+
+
+def _code_page(value: str) -> str:
+    if value and not charsets.known(value):
+        raise ValueError(f"{value!r} is not a code page that ASCII is a part of; example: cp437")
+    return value
 
 
 Listen = Annotated[str, AfterValidator(_address)]
@@ -69,14 +83,50 @@ class MailSettings(Section):
 
 class SmtpSettings(Section):
     listen: tuple[Listen, ...] = Field(
-        ("127.0.0.1:8025",), min_length=1, description="Addresses for mail, plain"
+        ("127.0.0.1:8025",),
+        min_length=1,
+        description="Addresses for mail, plain; STARTTLS with a certificate; *: every address",
     )
+    listen_tls: tuple[Listen, ...] = Field((), description="Addresses for mail, TLS from the first byte")
+    tls_certificate: str = Field(
+        "", validate_default=True, description="PEM file with its chain, read again when it changes"
+    )
+    tls_key: str = Field("", validate_default=True, description="Its PEM key, without a password")
+    processes: int = Field(1, ge=1, le=64, description="How many processes serve mail")
     max_message_bytes: int = Field(26_214_400, ge=1024, description="A larger mail is refused (552)")
+    max_inflight_bytes: int = Field(
+        268_435_456, ge=1024, description="Mail under way in memory; beyond, a mail is refused for now (452)"
+    )
+    proxy_protocol_from: tuple[Network, ...] = Field(
+        (), description="Networks of load balancers that speak the PROXY protocol"
+    )
+
+    @field_validator("tls_certificate")
+    @classmethod
+    def _certificate(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("listen_tls") and not value:
+            raise ValueError("needed for smtp.listen_tls")
+        return value
+
+    @field_validator("tls_key")
+    @classmethod
+    def _key(cls, value: str, info: ValidationInfo) -> str:
+        certificate = info.data.get("tls_certificate", value)
+        if certificate and not value:
+            raise ValueError("needed beside smtp.tls_certificate; it may be the same file")
+        if value and not certificate:
+            raise ValueError("set without smtp.tls_certificate")
+        return value
 
 
 class HttpSettings(Section):
     listen: Listen = Field("127.0.0.1:8080", description="Address of the HTTP entry point and the pages")
     public_url: str = Field("http://127.0.0.1:8080", description="How users reach it")
+
+
+class LimitsSettings(Section):
+    connections: int = Field(20, ge=0, le=1_000_000, description="At once, from one peer; 0: no limit")
+    connections_per_minute: int = Field(60, ge=0, le=1_000_000, description="From one peer; 0: no limit")
 
 
 class OutboundSettings(Section):
@@ -88,6 +138,19 @@ class OutboundSettings(Section):
     retry_age_hours: int = Field(48, ge=1, description="How long a mail is tried again after a 4xx reply")
 
 
+class LegacySettings(Section):
+    """What forgotten devices need. Each switch bends one rule, for the peers in `ips` only."""
+
+    ips: tuple[Network, ...] = Field(min_length=1, description="Networks of the devices")
+    hide_starttls: bool = Field(False, description="Do not offer STARTTLS")
+    repair_line_ends: bool = Field(False, description="A bare LF or CR in a mail becomes CRLF")
+    charset: Annotated[str, AfterValidator(_code_page)] = Field(
+        "", description="Code page of 8-bit text that declares none"
+    )
+    recipients_from_to: bool = Field(False, description="The To field counts, not the envelope")
+    record_first_contact: bool = Field(False, description="Keep the first session of each device")
+
+
 class Settings(Section):
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     queue: QueueSettings = Field(default_factory=QueueSettings)
@@ -95,7 +158,9 @@ class Settings(Section):
     mail: MailSettings = Field(default_factory=MailSettings)
     smtp: SmtpSettings = Field(default_factory=SmtpSettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
+    limits: LimitsSettings = Field(default_factory=LimitsSettings)
     outbound: OutboundSettings = Field(default_factory=OutboundSettings)
+    legacy: dict[str, LegacySettings] = Field(default_factory=dict)
 
     @property
     def data(self) -> Path:
@@ -107,16 +172,7 @@ class Settings(Section):
 # What CONTRACT names and this version does not do yet: said plainly, instead of being ignored.
 RESERVED = {
     "mail": {"trusted_relays", "authserv_id"},
-    "smtp": {
-        "listen_tls",
-        "tls_certificate",
-        "tls_key",
-        "processes",
-        "max_inflight_bytes",
-        "proxy_protocol_from",
-    },
     "http": {"forwarded_from"},
-    "limits": set[str](),
     "imap": set[str](),
 }
 
@@ -203,6 +259,8 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
 def _known(model: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:
     for part in where:
         field = model.model_fields.get(str(part))
-        if field and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            model = field.annotation
+        annotation = field.annotation if field else None
+        for found in (annotation, *get_args(annotation)):  # a section, or a dict of them: [legacy.NAME]
+            if isinstance(found, type) and issubclass(found, BaseModel):
+                model = found
     return list(model.model_fields)

@@ -32,6 +32,8 @@ REPLIES: dict[type[core.GatewayError], tuple[int, str]] = {
 }
 
 DRAINING = "421 4.3.2 this server is going down; try again in a minute"
+BUSY = "452 4.3.1 too much mail at once; try again in a minute"
+TOO_SLOW = "421 4.4.2 too slow, or idle for too long"
 LONGEST = 400  # characters of words; RFC 5321 §4.5.3.1.5 allows 512 octets a line
 
 
@@ -49,4 +51,9 @@ def accepted(submission: str) -> str:
 
 def unexpected(trace_id: str) -> str:
     """A fault of ours: the peer keeps the mail and tries again; the words lead to the log line."""
-    return f"451 4.3.0 temporary failure, trace {trace_id}"
+    return traced("451 4.3.0 temporary failure", trace_id)
+
+
+def traced(reply: str, trace_id: str) -> str:
+    """Every 451 leads to a log line."""
+    return f"{reply}, trace {trace_id}"

@@ -1,6 +1,6 @@
 """The rows that mail needs and the core does not; the same metadata, migrations and writer."""
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Table, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Table, Text, UniqueConstraint
 
 from gateway_core.storage.tables import Id, metadata
 
@@ -14,6 +14,7 @@ sender = Table(  # an address that may submit for an account, and where its mail
     Column("accept", Text, nullable=False),
     Column("monitoring", Boolean, nullable=False),
     Column("lists", Boolean, nullable=False),
+    Column("password_hash", Text, nullable=True),  # argon2id, with accept = "auth"
     UniqueConstraint("address"),
     Index(None, "account_id"),
 )
@@ -26,4 +27,15 @@ contact = Table(  # a name for one or several numbers: oncall@domain
     Column("name", Text, nullable=False),
     Column("numbers", JSON, nullable=False),
     UniqueConstraint("account_id", "name"),
+)
+
+first_contact = Table(  # the first session of a device with a legacy profile
+    "first_contact",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("peer", Text, nullable=False),  # IP address
+    Column("profile", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),  # milliseconds since 1970, like all times
+    Column("transcript", Text, nullable=False),  # at most legacy.LONGEST characters, passwords left out
+    UniqueConstraint("peer"),
 )

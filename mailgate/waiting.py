@@ -2,32 +2,31 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeVar
 
+import structlog
+
+log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
 class Waiting:
-    """For one event loop.
-
-    Who gives up waiting (a client that hung up cancels its task) gives up the answer only: the commit goes on.
-    """
+    """For one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._ready: deque[tuple[asyncio.Future[Any], Future[Any]]] = deque()
+        self._ready: deque[tuple[Callable[[Future[Any]], None], Future[Any]]] = deque()
         self._called = False
 
-    def result(self, written: "Future[T]") -> "asyncio.Future[T]":
-        """To be awaited in the loop; raises what the other future raises."""
-        waiter: asyncio.Future[T] = self._loop.create_future()
-        written.add_done_callback(partial(self._arrived, waiter))
-        return waiter
+    def tell(self, written: "Future[T]", then: "Callable[[Future[T]], None]") -> None:
+        """Call `then` with the finished future, in the loop."""
+        written.add_done_callback(partial(self._arrived, then))
 
-    def _arrived(self, waiter: "asyncio.Future[Any]", written: "Future[Any]") -> None:
-        self._ready.append((waiter, written))
+    def _arrived(self, then: "Callable[[Future[Any]], None]", written: "Future[Any]") -> None:
+        self._ready.append((then, written))
         if not self._called:
             self._called = True
             self._loop.call_soon_threadsafe(self._settle)
@@ -35,11 +34,8 @@ class Waiting:
     def _settle(self) -> None:
         self._called = False  # before the queue is emptied: what comes meanwhile calls again
         while self._ready:
-            waiter, written = self._ready.popleft()
-            if waiter.done():
-                continue
-            error = written.exception()
-            if error is None:
-                waiter.set_result(written.result())
-            else:
-                waiter.set_exception(error)
+            then, written = self._ready.popleft()
+            try:
+                then(written)
+            except Exception:  # one answer that cannot be given must not keep the others waiting
+                log.exception("answer not given")

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from gateway_core import messages, phones
 from gateway_core.process import Process
 from gateway_core.storage import schema
@@ -20,6 +22,7 @@ from mailgate.checks import Intake
 from mailgate.cli import opening
 from mailgate.settings import Settings
 from mailgate.smtp.listener import Listener
+from mailgate.smtp.shared import Patience
 
 ALICE, ACME, BOB = "alice@acme.example", "acme", "bob@other.example"
 
@@ -68,12 +71,17 @@ ROWS: dict[str, Any] = {
 class World:
     """What a test holds: the listener's port, and ways to look at what became of a mail."""
 
-    def __init__(self, state: Intake, process: Process, port: int, drain: Callable[[], None]) -> None:
+    def __init__(
+        self, state: Intake, process: Process, listener: Listener, drain: Callable[[float], None]
+    ) -> None:
         self.drain = drain
         self.state = state
         self.process = process
         self.gateway = process.gateway
-        self.port = port
+        self.listener = listener
+        self.patience = listener.patience
+        self.ports = [port for _, port in listener.addresses]  # of smtp.listen, then of smtp.listen_tls
+        self.port = self.ports[0]
 
     def client(self) -> smtplib.SMTP:
         return smtplib.SMTP("127.0.0.1", self.port, timeout=30)
@@ -120,7 +128,12 @@ def settings_for(folder: Path, **sections: dict[str, Any]) -> Settings:
 
 
 @contextlib.contextmanager
-def world(folder: Path, given: dict[str, Any] | None = None, **sections: dict[str, Any]) -> Iterator[World]:
+def world(
+    folder: Path,
+    given: dict[str, Any] | None = None,
+    patience: Patience | None = None,
+    **sections: dict[str, Any],
+) -> Iterator[World]:
     """Everything of `serve` but the HTTP side, in this process."""
     settings = settings_for(folder, **sections)
     engine = open_engine(settings.database.url, writes=True)
@@ -134,8 +147,8 @@ def world(folder: Path, given: dict[str, Any] | None = None, **sections: dict[st
         state = opening.intake_of(settings, process.gateway)
         jobs.declare(process.queue, state)
         process.start()
-        with _listening(state) as (port, drain):
-            yield World(state, process, port, drain)
+        with _listening(state, patience) as (listener, drain):
+            yield World(state, process, listener, drain)
     finally:
         process.stop()
 
@@ -145,17 +158,19 @@ def _apply(conn: Any, units: Any) -> list[list[str]]:
 
 
 @contextlib.contextmanager
-def _listening(state: Intake) -> Iterator[tuple[int, Callable[[], None]]]:
+def _listening(
+    state: Intake, patience: Patience | None
+) -> Iterator[tuple[Listener, Callable[[float], None]]]:
     """The listener in an event loop of its own thread."""
-    loop = asyncio.new_event_loop()
+    loop = uvloop.new_event_loop()  # what `serve` uses
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     made: list[Listener] = []
 
-    async def start() -> int:
-        made.append(Listener(state))
+    async def start() -> Listener:
+        made.append(Listener(state, patience=patience))
         await made[0].start()
-        return made[0].addresses[0][1]
+        return made[0]
 
     def drain(seconds: float = 10) -> None:
         asyncio.run_coroutine_threadsafe(made[0].drain(seconds), loop).result(seconds + 10)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from gateway_core.carriers import CARRIERS
 from gateway_core.carriers.base import CarrierSettings
 from mailgate import rows
-from mailgate.settings import RESERVED, Settings
+from mailgate.settings import RESERVED, LegacySettings, Settings
 
 TEXT = (Path(__file__).parents[1] / "samples" / "reference.md").read_text(encoding="utf-8")
 ROWS: dict[str, type[BaseModel]] = {
@@ -24,9 +24,11 @@ ROWS: dict[str, type[BaseModel]] = {
     "[route.settings]": CarrierSettings,
     "[[price]]": rows.PriceRow,
 }
-SECTIONS = {f"[{name}]": type(getattr(Settings(), name)) for name in Settings.model_fields}
+SECTIONS: dict[str, type[BaseModel]] = {
+    f"[{name}]": type(section) for name, section in Settings() if isinstance(section, BaseModel)
+} | {"[legacy.NAME]": LegacySettings}
 MONEY = {"opening_credit", "credit_limit"}
-RESERVED_ROW_KEYS = {"quiet_hours", "storm", "duplicate_window_minutes", "password", "secret"}
+RESERVED_ROW_KEYS = {"quiet_hours", "storm", "duplicate_window_minutes", "secret"}
 
 
 def under(heading: str) -> str:

@@ -86,9 +86,14 @@ def test_help_lists_the_commands_of_this_version(tmp_path: Path) -> None:
     helped = run(tmp_path, "--help").stdout
     listed = re.findall(r"^    ([a-z]+) ", helped, flags=re.MULTILINE)
     assert set(listed) == {
-        *("serve", "check", "apply", "explain", "whocan", "message", "account", "refusals", "migrate")
+        *("serve", "check", "apply", "explain", "whocan", "message", "account", "refusals", "migrate"),
+        "legacy",
     }
-    actions = {"message": {"list", "show", "cancel"}, "account": {"list", "show", "credit"}}
+    actions = {
+        "message": {"list", "show", "cancel"},
+        "account": {"list", "show", "credit"},
+        "legacy": {"list", "show"},
+    }
     for command, wanted in actions.items():
         text = run(tmp_path, command, "--help").stdout
         assert set(re.findall(r"^    ([a-z]+) ", text, flags=re.MULTILINE)) == wanted

@@ -82,10 +82,6 @@ def septets(text: str) -> int:
     return len(text) + len(_EXTENDED.findall(text))
 
 
-def extended_in(text: str) -> bool:
-    return _EXTENDED.search(text) is not None
-
-
 def is_extended(character: str) -> bool:
     return _EXTENDED.match(character) is not None
 

@@ -46,9 +46,10 @@ def split(text: str) -> Segments:
 
 
 def _parts_gsm7(text: str) -> tuple[str, ...]:
-    if gsm0338.septets(text) <= SINGLE_SEPTETS:
+    septets = gsm0338.septets(text)
+    if septets <= SINGLE_SEPTETS:
         return (text,)
-    if not gsm0338.extended_in(text):
+    if septets == len(text):  # none takes two
         return _even(text, PART_SEPTETS)
     return _greedy(text, PART_SEPTETS, gsm0338.is_extended)
 
@@ -66,7 +67,7 @@ def _is_pair(character: str) -> bool:
 
 
 def _even(text: str, size: int) -> tuple[str, ...]:
-    return tuple(text[start : start + size] for start in range(0, len(text), size))
+    return tuple([text[start : start + size] for start in range(0, len(text), size)])
 
 
 def _greedy(text: str, size: int, is_double: Callable[[str], bool]) -> tuple[str, ...]:

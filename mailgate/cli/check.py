@@ -1,6 +1,7 @@
 """`mailgate check`: settings, database, every row, the ledger, the smarthost; a table, exit 0 or 1."""
 
 import argparse
+import datetime as dt
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,11 @@ from gateway_core.gateway import Gateway
 from gateway_core.routing import Route
 from mailgate import outbound, secret, trust
 from mailgate.cli import opening, printing
-from mailgate.settings import Settings, explain
+from mailgate.settings import LegacySettings, Settings, explain
+from mailgate.smtp.tls import Certificates
+from mailgate.trust import Rules
+
+_SOON = dt.timedelta(days=14)  # a renewal that runs by itself is late by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,9 @@ def check(arguments: argparse.Namespace) -> int:
 
 
 def _database(arguments: argparse.Namespace, chosen: Settings, *, embedded: bool) -> list[Found]:
-    found = [_tried("secrets", lambda: f"{len(secret.load(chosen, make=False))} in use"), _smarthost(chosen)]
+    found = [_tried("secrets", lambda: f"{len(secret.load(chosen, make=False))} in use")]
+    found += [_certificate(chosen), *(_legacy(name, one) for name, one in chosen.legacy.items())]
+    found.append(_smarthost(chosen))
     if embedded and not opening.has_database(chosen):
         return [*found, _could_be_made(chosen)]
     try:
@@ -85,11 +92,20 @@ def _rows(gateway: Gateway, chosen: Settings) -> list[Found]:
         found.append(
             Found("notices", None, f"{dead} were given up: their mail was refused or could not be sent")
         )
+    return [*found, *_senders(rules, chosen)]
+
+
+def _senders(rules: Rules, chosen: Settings) -> list[Found]:
     count = len(rules.by_address)
     words = f"{count} rule{'' if count == 1 else 's'}"
     if trust.ANYBODY in rules.by_address:
         words += "; anybody on this machine may text (embedded default)"
-    return [*found, Found("senders", bool(rules.by_address) or None, words)]
+    found = [Found("senders", bool(rules.by_address) or None, words)]
+    if rules.has_logins and not chosen.smtp.tls_certificate:
+        found.append(
+            Found("logins", False, "smtp.tls_certificate: a login needs TLS, so nobody can log in without it")
+        )
+    return found
 
 
 def _route(route: Route) -> Found:
@@ -118,6 +134,29 @@ def _accounts(snapshot: Snapshot) -> list[Found]:
         if not any(price.currency == account.currency for price in snapshot.prices):
             found.append(Found(name, False, f"no price in {account.currency}: its texts are refused"))
     return found
+
+
+def _certificate(chosen: Settings) -> Found:
+    smtp = chosen.smtp
+    if not smtp.tls_certificate:
+        return Found("certificate", None, "none: TLS is not offered, and nobody can log in")
+    try:
+        not_after = Certificates(smtp.tls_certificate, smtp.tls_key).not_after
+    except GatewayError as error:
+        return Found("certificate", False, str(error))
+    left = not_after - dt.datetime.now(dt.UTC)
+    if left < dt.timedelta():
+        return Found("certificate", False, f"smtp.tls_certificate: expired on {not_after:%Y-%m-%d}")
+    return Found(
+        "certificate", None if left < _SOON else True, f"expires on {not_after:%Y-%m-%d}, in {left.days} days"
+    )
+
+
+def _legacy(name: str, profile: LegacySettings) -> Found:
+    switches = [key for key, value in profile if value is True]
+    switches += [f"charset {profile.charset}"] if profile.charset else []
+    words = ", ".join(switches) or "nothing is switched on"
+    return Found(f"legacy {name}", bool(switches) or None, f"{', '.join(profile.ips)}: {words}")
 
 
 def _tried(what: str, work: Callable[[], str]) -> Found:

@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _explain(commands)
     _messages(commands)
     _accounts(commands)
+    _legacy(commands)
     refusals = _add(commands, "refusals", "what was not accepted, newest first", "messages", "refusals")
     refusals.add_argument("--limit", type=_positive, default=100)
     _json(refusals)
@@ -122,6 +123,15 @@ def _accounts(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     credit.add_argument("name", metavar="NAME")
     credit.add_argument("amount", metavar="AMOUNT", help="such as 25.00")
     credit.add_argument("--note", default="", metavar="TEXT")
+
+
+def _legacy(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    legacy = commands.add_parser("legacy", help="list, show first contacts of devices with a legacy profile")
+    actions = legacy.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _json(_add(actions, "list", "newest first", "legacy", "list_contacts"))
+    show = _add(actions, "show", "what one device said", "legacy", "show_contact")
+    show.add_argument("peer", metavar="PEER", help="its IP address")
+    _json(show)
 
 
 def _add(

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -81,4 +82,8 @@ def intake_of(chosen: Settings, open_gateway: Gateway, *, make_secret: bool = Tr
 
 
 def listens_on_loopback(chosen: Settings) -> bool:
-    return all(listen.startswith(_LOOPBACK) for listen in (*chosen.smtp.listen, chosen.http.listen))
+    """Whether nobody but this machine can come in, neither at a socket nor through a balancer."""
+    if chosen.smtp.proxy_protocol_from or os.environ.get("LISTEN_FDS"):
+        return False
+    listening = (*chosen.smtp.listen, *chosen.smtp.listen_tls, chosen.http.listen)
+    return all(listen.startswith(_LOOPBACK) for listen in listening)

@@ -77,10 +77,10 @@ class Server:
 
 
 async def _bind(listen: str) -> list[socket.socket]:
-    """All addresses of a name (localhost has two), on one port. An empty host is every interface."""
+    """All addresses of a name (localhost has two), on one port. An empty host or * is every interface."""
     host, _, port = listen.rpartition(":")
     found = await asyncio.get_running_loop().getaddrinfo(
-        host.strip("[]") or None, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        host.strip("[]*") or None, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
     sockets: list[socket.socket] = []
     try:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from gateway_core import ledger, messages, money, numbers
 from gateway_core.accounts import Account
 from gateway_core.cancel import cancel
-from gateway_core.drafts import Submission, compose, draft
+from gateway_core.drafts import compose, draft
 from gateway_core.errors import BadNumber
 from gateway_core.messages import Actor, State
 from gateway_core.storage import ids, tables
@@ -165,7 +165,7 @@ async def preview(request: Request) -> Response:
     """What a submission would be, and cost, without making it. Refuses what submitting would refuse."""
     here, account = edge.of(request), caller(request)
     asked = bodies.parse(Previewed, await bodies.read(request))
-    segments = compose(Submission(account, (), asked.text, max_segments=asked.max_segments))
+    segments = compose(account.terms, asked.text, asked.max_segments)
     answer: dict[str, Any] = {
         "text": "".join(segments.parts),
         "encoding": segments.encoding,

@@ -1,1 +1,1 @@
-"""The SMTP listener: aiosmtpd's protocol with the parts replaced that fall short, and our decisions behind it."""
+"""The SMTP listener: our own protocol (RFC 5321) for a hostile wire, and our decisions behind it."""

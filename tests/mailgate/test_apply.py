@@ -1,13 +1,17 @@
 """`mailgate apply`: all or nothing, idempotent, and one clear line for everything that is wrong."""
 
+import contextlib
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_support import Command, command_in
 from serve_support import run
+
+from mailgate import passwords
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "mailgate-rows.toml"
 ACCOUNT = '[[account]]\nname = "acme"\n'
@@ -169,11 +173,42 @@ WRONG = {
         "account acme: sender.0.address: * is for the embedded default only",
     ),
     "anybody of a domain of all": (SENDER + 'address = "@*"\n', "account acme: sender.0.address: "),
-    "a password": (
-        SENDER + 'address = "x@acme.example"\npassword = "p"\n',
-        "account acme: sender.0.password: reserved",
+    "a password without a login": (
+        SENDER + 'address = "x@acme.example"\npassword = "hush"\n',
+        'account acme: sender x@acme.example: password: only with accept = "auth"',
     ),
-    "DMARC": (SENDER + 'address = "x@acme.example"\naccept = "dmarc"\n', "account acme: sender.0.accept: "),
+    "a password for what is proved by its IP address": (
+        SENDER + 'address = "alice@acme.example"\npassword = "hush"\n',
+        'account acme: sender alice@acme.example: password: only with accept = "auth"',
+    ),
+    "a login without a password": (
+        SENDER + 'address = "x@acme.example"\naccept = "auth"\n',
+        'account acme: sender x@acme.example: password: needed with accept = "auth"',
+    ),
+    "a login without a password any more": (
+        SENDER + 'address = "alice@acme.example"\naccept = "auth"\npassword = ""\n',
+        'account acme: sender alice@acme.example: password: needed with accept = "auth"',
+    ),
+    "a password that is a number": (
+        SENDER + 'address = "x@acme.example"\naccept = "auth"\npassword = 4711\n',
+        "account acme: sender.0.password: Input should be a valid string",
+    ),
+    "a password too long": (
+        SENDER + f'address = "x@acme.example"\naccept = "auth"\npassword = "{"hush" * 300}"\n',
+        "account acme: sender.0.password: ",
+    ),
+    "DMARC": (
+        SENDER + 'address = "x@acme.example"\naccept = "dmarc"\n',
+        "account acme: sender.0.accept: 'dmarc' is reserved; this version has ip and auth",
+    ),
+    "a proof that is none": (
+        SENDER + 'address = "x@acme.example"\naccept = "trust"\n',
+        "account acme: sender.0.accept: Input should be 'ip' or 'auth'",
+    ),
+    "a secret": (
+        SENDER + 'address = "x@acme.example"\nsecret = "s"\n',
+        "account acme: sender.0.secret: reserved",
+    ),
     "quiet hours": (ACCOUNT + 'quiet_hours = "21:00-08:00"\n', "account acme: quiet_hours: reserved"),
     "a short key": (ACCOUNT + 'api_keys = ["0123"]\n', "account acme: api_keys.0: "),
     "a sender ID too long": (ACCOUNT + 'sender_id = "AcmeCompanyLtd"\n', "account acme: sender_id: "),
@@ -232,8 +267,82 @@ WRONG = {
 def test_a_wrong_file_is_one_line_and_changes_nothing(command: Command, case: str) -> None:
     content, begins = WRONG[case]
     before = shown(command)
-    assert apply(command, content).fault.startswith(begins)
+    fault = apply(command, content).fault
+    assert fault.startswith(begins)
+    assert not any(password in fault for password in ("hush", "4711"))
     assert shown(command) == before
+
+
+# --- passwords --------------------------------------------------------------------------------------------
+
+ROBOT = SENDER + 'address = "robot@acme.example"\n'
+FIRST, SECOND = 'accept = "auth"\npassword = "correct horse"\n', 'password = "battery staple"\n'
+WHERE = "account acme: sender robot@acme.example: "
+
+
+def stored_hash() -> str | None:
+    with contextlib.closing(sqlite3.connect("var/mailgate.db")) as conn:
+        found = conn.execute(
+            "SELECT password_hash FROM sender WHERE address = 'robot@acme.example'"
+        ).fetchone()
+    return None if found is None else found[0]
+
+
+def test_a_password_is_kept_hashed_and_the_same_one_again_is_no_change(command: Command) -> None:
+    assert apply(command, ROBOT + FIRST).out == WHERE + "created\n"
+    first = stored_hash()
+    assert first is not None
+    assert passwords.verify(first, "correct horse")
+    assert apply(command, ROBOT + FIRST).out == "nothing to change\n"
+    assert apply(command, ROBOT + 'accept = "auth"\n').out == "nothing to change\n"
+    assert apply(command, ROBOT + "lists = false\n").out == "nothing to change\n"
+    assert stored_hash() == first
+
+
+def test_another_password_takes_the_place_of_the_first(command: Command) -> None:
+    apply(command, ROBOT + FIRST)
+    assert apply(command, ROBOT + SECOND, "--dry-run").out == WHERE + "password: changed\n"
+    assert passwords.verify(stored_hash() or "", "correct horse")
+    assert apply(command, ROBOT + SECOND).out == WHERE + "password: changed\n"
+    assert passwords.verify(stored_hash() or "", "battery staple")
+
+
+def test_who_needs_no_login_any_more_has_no_password_any_more(command: Command) -> None:
+    apply(command, ROBOT + FIRST)
+    done = apply(command, ROBOT + 'accept = "ip"\n')
+    assert done.out.splitlines() == [WHERE + "accept: auth -> ip", WHERE + "password: taken away"]
+    assert stored_hash() is None
+    assert (
+        apply(command, ROBOT + 'accept = "auth"\n').fault == WHERE + 'password: needed with accept = "auth"'
+    )
+
+
+def test_a_sender_with_a_password_can_be_removed(command: Command) -> None:
+    apply(command, ROBOT + FIRST)
+    assert apply(command, ROBOT + "remove = true\n").out == WHERE + "removed\n"
+
+
+def test_a_password_is_never_printed(command: Command) -> None:
+    for done in (
+        apply(command, ROBOT + FIRST, "--dry-run"),
+        apply(command, ROBOT + FIRST),
+        apply(command, ROBOT + SECOND),
+        command("account", "show", "acme"),
+        command("account", "show", "acme", "--json"),
+        command("check"),
+        command("explain", str(SAMPLE), "--from", "robot@acme.example", "--json"),
+    ):
+        said = done.out + done.err
+        assert not any(
+            word in said for word in ("correct horse", "battery staple", "argon2", "password_hash")
+        )
+
+
+def test_check_says_that_a_login_needs_tls(command: Command) -> None:
+    apply(command, ROBOT + FIRST)
+    done = command("check")
+    assert done.code == 1
+    assert "smtp.tls_certificate: a login needs TLS" in done.out
 
 
 def test_all_or_nothing(command: Command) -> None:

@@ -1,12 +1,13 @@
 """Settings: a file, the environment over it, and one clear line for everything that is wrong."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from gateway_core.errors import SettingsError
 from mailgate import settings
-from mailgate.settings import Settings, load
+from mailgate.settings import LegacySettings, Settings, load
 
 # variable, its text, where it ends up, as what
 ENVIRONMENT = [
@@ -14,6 +15,17 @@ ENVIRONMENT = [
     ("MAILGATE_SMTP__LISTEN", "['127.0.0.1:1', '[::1]:2']", ("smtp", "listen"), ("127.0.0.1:1", "[::1]:2")),
     ("MAILGATE_HTTP__LISTEN", "127.0.0.1:9", ("http", "listen"), "127.0.0.1:9"),
     ("MAILGATE_HTTP__LISTEN", '"127.0.0.1:9"', ("http", "listen"), "127.0.0.1:9"),
+    ("MAILGATE_SMTP__LISTEN", '["*:25", ":26"]', ("smtp", "listen"), ("*:25", ":26")),
+    ("MAILGATE_SMTP__PROCESSES", "64", ("smtp", "processes"), 64),
+    ("MAILGATE_SMTP__MAX_INFLIGHT_BYTES", "1_000_000", ("smtp", "max_inflight_bytes"), 1_000_000),
+    (
+        "MAILGATE_SMTP__PROXY_PROTOCOL_FROM",
+        '["10.0.0.1/8", "2001:db8::1"]',
+        ("smtp", "proxy_protocol_from"),
+        ("10.0.0.0/8", "2001:db8::1/128"),
+    ),
+    ("MAILGATE_LIMITS__CONNECTIONS", "0", ("limits", "connections"), 0),
+    ("MAILGATE_LIMITS__CONNECTIONS_PER_MINUTE", "5", ("limits", "connections_per_minute"), 5),
     ("MAILGATE_SMTP__MAX_MESSAGE_BYTES", "4096", ("smtp", "max_message_bytes"), 4096),
     ("MAILGATE_SMTP__MAX_MESSAGE_BYTES", "4_096", ("smtp", "max_message_bytes"), 4096),
     ("MAILGATE_MAIL__DOMAINS", '["SMS.Example."]', ("mail", "domains"), ("sms.example",)),
@@ -60,11 +72,35 @@ WRONG_ENVIRONMENT = [
     ("MAILGATE_MAIL__REPLY_TOKEN_DAYS", "0", "mail.reply_token_days: "),
     ("MAILGATE_OUTBOUND__FROM_ADDRESS", "nobody", "outbound.from_address: 'nobody' is not a mail address"),
     ("MAILGATE_QUEUE__URL", "redis://localhost", "queue.url: "),
-    ("MAILGATE_SMTP__PROCESSES", "2", "smtp.processes: reserved; this version does not have it yet"),
-    ("MAILGATE_SMTP__LISTEN_TLS", "[]", "smtp.listen_tls: reserved"),
-    ("MAILGATE_MAIL__TRUSTED_RELAYS", "[]", "mail.trusted_relays: reserved"),
+    (
+        "MAILGATE_SMTP__LISTEN",
+        '["::1:25"]',
+        "smtp.listen.0: '::1:25' is not host:port; IPv6 is written [::1]:25",
+    ),
+    ("MAILGATE_SMTP__LISTEN", '["[::x]:25"]', "smtp.listen.0: '[::x]:25' is not host:port"),
+    ("MAILGATE_SMTP__LISTEN", '["127.0.0.1:²5"]', "smtp.listen.0: '127.0.0.1:²5' is not host:port"),
+    ("MAILGATE_SMTP__PROCESSES", "0", "smtp.processes: "),
+    ("MAILGATE_SMTP__PROCESSES", "65", "smtp.processes: "),
+    ("MAILGATE_SMTP__LISTEN_TLS", '["[::1]:465"]', "smtp.tls_certificate: needed for smtp.listen_tls"),
+    ("MAILGATE_SMTP__TLS_CERTIFICATE", "c.pem", "smtp.tls_key: needed beside smtp.tls_certificate"),
+    ("MAILGATE_SMTP__TLS_KEY", "k.pem", "smtp.tls_key: set without smtp.tls_certificate"),
+    ("MAILGATE_SMTP__PROXY_PROTOCOL_FROM", '["lb1"]', "smtp.proxy_protocol_from.0: 'lb1' does not appear"),
+    ("MAILGATE_LIMITS__CONNECTIONS", "-1", "limits.connections: "),
+    (
+        "MAILGATE_LIMITS__CONNECTION",
+        "1",
+        "limits.connection: unknown key; the nearest known one is connections",
+    ),
+    ("MAILGATE_LEGACY__UPS", "{}", "legacy.ups.ips: Field required"),
+    ("MAILGATE_LEGACY__UPS", "{ips = []}", "legacy.ups.ips: "),
+    ("MAILGATE_LEGACY__UPS", "{ips = ['10.0.0.0/40']}", "legacy.ups.ips.0: "),
+    ("MAILGATE_LEGACY__IPS", "['10.0.0.0/8']", "legacy.ips: must be a section"),
+    (
+        "MAILGATE_MAIL__TRUSTED_RELAYS",
+        "[]",
+        "mail.trusted_relays: reserved; this version does not have it yet",
+    ),
     ("MAILGATE_HTTP__FORWARDED_FROM", "[]", "http.forwarded_from: reserved"),
-    ("MAILGATE_LIMITS__CONNECTIONS", "3", "limits: reserved"),
     ("MAILGATE_IMAP__WORK", "{}", "imap: reserved"),
 ]
 
@@ -87,7 +123,20 @@ WRONG_FILES = {
     "a key outside": ("listen = []\n", "listen: unknown key"),
     "a wrong type": ("[mail]\ndomains = 'sms.example'\n", "mail.domains: must be a list"),
     "a reserved section": ("[imap.work]\nurl = 'imaps://h'\n", "imap: reserved"),
-    "a reserved key": ("[smtp]\nprocesses = 1\n", "smtp.processes: reserved"),
+    "a reserved key": ("[mail]\nauthserv_id = 'mx'\n", "mail.authserv_id: reserved"),
+    "an unknown key of a profile": (
+        "[legacy.ups]\nips = ['10.0.0.1']\nhide_tls = true\n",
+        "legacy.ups.hide_tls: unknown key; the nearest known one is hide_starttls",
+    ),
+    "an unknown key of a profile that is called like a section": (
+        "[legacy.smtp]\nips = ['10.0.0.1']\nhide_tls = true\n",
+        "legacy.smtp.hide_tls: unknown key; the nearest known one is hide_starttls",
+    ),
+    "a key for a profile": ("[legacy]\nhide_starttls = true\n", "legacy.hide_starttls: must be a section"),
+    "TLS from the first byte without a key": (
+        "[smtp]\nlisten_tls = ['127.0.0.1:465']\ntls_certificate = 'c.pem'\n",
+        "smtp.tls_key: needed beside smtp.tls_certificate",
+    ),
 }
 
 
@@ -116,6 +165,43 @@ def test_the_environment_wins_over_the_file_and_both_over_the_default(tmp_path: 
     assert chosen.mail.domains == ("sms.localhost",)
 
 
+def test_tls_needs_both_files_and_may_listen_on_ports_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "mailgate.toml"
+    path.write_text('[smtp]\nlisten_tls = ["[::]:465"]\ntls_certificate = "c.pem"\ntls_key = "k.pem"\n')
+    smtp = load(str(path), {}).smtp
+    assert (smtp.listen_tls, smtp.tls_certificate, smtp.tls_key) == (("[::]:465",), "c.pem", "k.pem")
+
+
+def test_profiles_of_legacy_devices_keep_their_order_and_bend_nothing_by_themselves(tmp_path: Path) -> None:
+    path = tmp_path / "mailgate.toml"
+    path.write_text(
+        "[legacy.ups]\nips = ['10.1.2.3/8']\nhide_starttls = true\n[legacy.all]\nips = ['0.0.0.0/0']\n"
+    )
+    chosen = load(str(path), {}).legacy
+    assert list(chosen) == ["ups", "all"]
+    assert chosen["ups"].ips == ("10.0.0.0/8",)
+    assert chosen["ups"].hide_starttls
+    assert not any((*chosen["all"].model_dump(exclude={"ips"}).values(),))
+    assert load(None, {}).legacy == {}
+
+
+# a code page, whether it may be the one of 8-bit text
+CODE_PAGES = [("", True), ("cp437", True), ("CP850", True), ("windows-1252", True), ("iso-8859-15", True)]
+CODE_PAGES += [
+    (name, False) for name in ("cp9999", "hex", "rot13", "utf-16", "utf-7", "cp037", "a\0b", "undefined")
+]
+
+
+@pytest.mark.parametrize(("name", "good"), CODE_PAGES)
+def test_a_code_page_is_one_that_ascii_is_a_part_of(name: str, good: bool) -> None:
+    given = {"MAILGATE_LEGACY__UPS": json.dumps({"ips": ["10.0.0.1"], "charset": name})}
+    if good:
+        assert load(None, given).legacy["ups"].charset == name
+        return
+    with pytest.raises(SettingsError, match=r"^legacy\.ups\.charset: .* is not a code page"):
+        load(None, given)
+
+
 @pytest.mark.parametrize(
     ("path", "environ", "embedded"),
     [(None, {}, True), ("x.toml", {}, False), (None, {"MAILGATE_CONFIG": "x.toml"}, False)],
@@ -128,7 +214,8 @@ def test_the_embedded_default_is_without_a_file(
 
 def test_every_key_is_described_and_none_is_both_built_and_reserved() -> None:
     for section, field in Settings.model_fields.items():
-        keys = field.annotation.model_fields  # type: ignore[union-attr]
+        model = LegacySettings if section == "legacy" else field.annotation
+        keys = model.model_fields  # type: ignore[union-attr]
         assert not set(keys) & settings.RESERVED.get(section, set())
         undescribed = [f"{section}.{key}" for key, one in keys.items() if not one.description]
         assert undescribed == []

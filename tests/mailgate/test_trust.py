@@ -5,13 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from mail_support import World, world
+from mail_support import ALICE, World, mail, world
 from sqlalchemy import insert, update
 
 from gateway_core.directory import raise_revision
+from gateway_core.errors import UnknownSender
 from gateway_core.storage import tables
+from mailgate import checks, explain, trust
 from mailgate import tables as mail_tables
-from mailgate import trust
+from mailgate.checks import Envelope
+from mailgate.errors import FromNotCovered
+from mailgate.mail import parse
 from mailgate.trust import Rule, Rules
 
 NETWORKS = ("10.0.0.0/8", "2001:db8::/32")
@@ -77,6 +81,29 @@ def test_networks(peer: str, wanted: bool) -> None:
     assert trust.fits(rule("x@y.example"), peer) is wanted
 
 
+# accept of the rule alice@acme.example, where the mail came from, who logged in, whether that proves alice
+PROOFS = [
+    ("ip", "10.1.2.3", "", True),
+    ("ip", "10.1.2.3", "bob@acme.example", True),
+    ("ip", "192.0.2.1", "alice@acme.example", False),  # a login is not what this rule asks for
+    ("auth", "10.1.2.3", "", False),
+    ("auth", "10.1.2.3", "alice@acme.example", True),
+    ("auth", "192.0.2.1", "alice@acme.example", True),  # from anywhere
+    ("auth", "10.1.2.3", "bob@acme.example", False),
+    ("auth", "10.1.2.3", "@acme.example", False),
+    ("secret", "10.1.2.3", "alice@acme.example", False),
+]
+
+
+@pytest.mark.parametrize(("accept", "peer", "auth", "wanted"), PROOFS)
+def test_a_rule_says_what_proves_its_sender(accept: str, peer: str, auth: str, wanted: bool) -> None:
+    assert trust.fits(rule("alice@acme.example", accept=accept), peer, auth) is wanted
+
+
+def test_a_rule_without_an_address_is_proved_by_no_login() -> None:
+    assert not trust.fits(rule("", accept="auth"), "10.1.2.3", "")
+
+
 @pytest.mark.parametrize("accept", ["dmarc", "ip-or-dmarc", "auth", "secret", "spf", ""])
 def test_what_cannot_be_proved_yet_fits_nobody(accept: str) -> None:
     assert not trust.fits(replace(rule("x@y.example"), accept=accept), "10.1.2.3")
@@ -130,3 +157,49 @@ def test_a_change_of_the_rows_is_seen_at_the_next_look(w: World) -> None:
     assert found.ips == ("192.0.2.0/24",)
     assert not trust.fits(found, "127.0.0.1")
     assert tables.account.name == "account"
+
+
+def test_a_login_is_of_use_as_soon_as_a_row_takes_it(w: World) -> None:
+    assert not w.state.book.rules().has_logins
+    with w.gateway.reader.begin() as conn:
+        conn.execute(update(mail_tables.sender).values(accept="auth", password_hash="$argon2id$"))
+        raise_revision(conn)
+    w.gateway.directory.refresh()
+    found = w.state.book.rules()
+    assert found.has_logins
+    assert {one.password_hash for one in found.by_address.values()} == {"$argon2id$"}
+
+
+# --- logins -----------------------------------------------------------------------------------------------
+
+
+def login_needed(w: World, *addresses: str) -> None:
+    with w.gateway.reader.begin() as conn:
+        change = update(mail_tables.sender).where(mail_tables.sender.c.address.in_(addresses))
+        conn.execute(change.values(accept="auth", password_hash="$argon2id$"))
+        raise_revision(conn)
+    w.gateway.directory.refresh()
+
+
+def test_a_login_proves_the_envelope_sender_and_from(w: World) -> None:
+    login_needed(w, "alice@acme.example", "nagios@acme.example")
+    to, envelope = "447700900123@sms.localhost", Envelope(ALICE, "198.51.100.9", auth=ALICE)
+    recipient = checks.check(w.state, envelope, to)
+    assert checks.read(w.state, envelope, recipient, parse(mail("Hello"))).text.text == "Hello"
+    for sender in ("nagios@acme.example", "far@acme.example"):  # proved by another login, and another place
+        with pytest.raises(FromNotCovered):
+            checks.read(w.state, envelope, recipient, parse(mail("Hello", sender=sender)))
+    for wrong in (Envelope(ALICE, "127.0.0.1"), replace(envelope, auth="nagios@acme.example")):
+        with pytest.raises(UnknownSender, match=checks.NOT_ALLOWED):
+            checks.check(w.state, wrong, to)
+
+
+def test_explain_says_that_a_login_is_needed(w: World) -> None:
+    login_needed(w, ALICE)
+    found = explain.whocan(w.state, ALICE, "127.0.0.1", "07700900123")
+    assert found["reason"].startswith("unknown_sender: ")
+    assert found["checks"][0] == {
+        "name": "sender",
+        "verdict": "refused",
+        "detail": "the rule for alice@acme.example needs a login",
+    }
