@@ -1,18 +1,17 @@
 """Conversations: (our number, handset) and who wrote last, so that a reply finds its mailbox."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, select, tuple_
+from sqlalchemy import Connection, Row, null, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway_core.storage import clock, tables
 from gateway_core.storage.ids import Ids
+from gateway_core.storage.prepared import Prepared
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """A text between a number of ours and a handset. `message_id` when it was ours, None when the phone began."""
 
     account_id: int
@@ -23,6 +22,7 @@ class Said:
 
 _c = tables.conversation.c
 _KEY = [_c.handset, _c.number]
+_COLUMNS = ("id", "account_id", "number", "handset", "message_id", "changed_at")
 
 
 def _upsert(dialect: Any) -> Any:
@@ -34,7 +34,7 @@ def _upsert(dialect: Any) -> Any:
     )
 
 
-_UPSERT = {"sqlite": _upsert(sqlite), "postgresql": _upsert(postgresql)}
+_UPSERT = Prepared({"sqlite": _upsert(sqlite), "postgresql": _upsert(postgresql)}, *_COLUMNS)
 
 
 def _begin(dialect: Any) -> Any:
@@ -43,12 +43,12 @@ def _begin(dialect: Any) -> Any:
     new = statement.excluded
     return statement.on_conflict_do_update(
         index_elements=_KEY,
-        set_={"account_id": new.account_id, "message_id": None, "changed_at": new.changed_at},
+        set_={"account_id": new.account_id, "message_id": null(), "changed_at": new.changed_at},
         where=_c.account_id != new.account_id,
     )
 
 
-_BEGIN = {"sqlite": _begin(sqlite), "postgresql": _begin(postgresql)}
+_BEGIN = Prepared({"sqlite": _begin(sqlite), "postgresql": _begin(postgresql)}, *_COLUMNS)
 
 
 def texted(conn: Connection, ids: Ids, said: Sequence[Said]) -> None:
@@ -62,21 +62,11 @@ def begun(conn: Connection, ids: Ids, said: Sequence[Said]) -> None:
     _run(conn, _BEGIN, ids, said)
 
 
-def _run(conn: Connection, statements: dict[str, Any], ids: Ids, said: Sequence[Said]) -> None:
+def _run(conn: Connection, statement: Prepared, ids: Ids, said: Sequence[Said]) -> None:
     at = clock.now()
-    rows = [
-        {
-            "id": ids.new(),
-            "account_id": one.account_id,
-            "number": one.number,
-            "handset": one.handset,
-            "message_id": one.message_id,
-            "changed_at": at,
-        }
-        for one in sorted(said, key=lambda one: (one.handset, one.number))  # one order: no deadlock
-    ]
-    if rows:
-        conn.execute(statements[conn.dialect.name], rows)
+    in_order = sorted(said, key=lambda one: (one.handset, one.number))  # one order: no deadlock
+    rows = [(ids.new(), account, number, handset, of, at) for account, number, handset, of in in_order]
+    statement.many(conn, rows)
 
 
 def find(conn: Connection, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:

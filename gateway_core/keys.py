@@ -8,22 +8,21 @@ The key is stored in the accepting transaction, with accepted recipients only. R
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, literal_column, select
 
 from gateway_core.errors import KeyReused
 from gateway_core.messages import State
 from gateway_core.storage import clock, tables
+from gateway_core.storage.prepared import Parameters, Prepared, PreparedLists, Values
 
 KEPT_DAYS = 7
 _LONGEST = 255
 _MOST_AT_ONCE = 1000  # values in one IN: databases bound how many parameters a statement has
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """`mail_digest` is of From, Date, Subject and text, "" by HTTP; `request_digest` of the body, "" by mail."""
 
     value: str
@@ -33,8 +32,7 @@ class Key:
     lives_ms: int = KEPT_DAYS * clock.DAY
 
 
-@dataclass(frozen=True, slots=True)
-class First:
+class First(NamedTuple):
     """The message that was accepted under a key before."""
 
     message_id: int
@@ -45,8 +43,7 @@ class First:
     price: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
+class _Stored(NamedTuple):
     recipient: str
     mail_digest: str
     request_digest: str
@@ -56,36 +53,45 @@ class _Stored:
 
 
 _k, _m = tables.accepted_key.c, tables.message.c
-_SELECT = (
-    select(
-        _k.key,
-        _k.account_id,
-        _k.recipient,
-        _k.mail_digest,
-        _k.request_digest,
-        _k.text_digest,
-        _k.created_at,
-        _m.id,
-        _m.submission_id,
-        _m.state,
-        _m.segments,
-        _m.encoding,
-        _m.price,
+_FOUND = select(
+    _k.key,
+    _k.account_id,
+    _k.recipient,
+    _k.mail_digest,
+    _k.request_digest,
+    _k.text_digest,
+    _k.created_at,
+    _m.id,
+    _m.submission_id,
+    _m.state,
+    _m.segments,
+    _m.encoding,
+    _m.price,
+).join_from(tables.accepted_key, tables.message, _k.message_id == _m.id)
+
+
+def _of_mails(keys: Parameters, digests: Parameters, recipients: Parameters) -> Any:
+    """A mail asks for its own digest and recipients only: one fixed Message-ID may have thousands of rows under it."""
+    return _FOUND.where(
+        _k.key.in_(keys),
+        _k.mail_digest.in_([*digests, literal_column("''")]),
+        _k.recipient.in_(recipients),
     )
-    .join_from(tables.accepted_key, tables.message, _k.message_id == _m.id)
-    .where(_k.key.in_(bindparam("keys", expanding=True)))
-)
-# A mail asks for its own digest and recipients only: one fixed Message-ID may have thousands of rows under it.
-_SELECT_MAIL = _SELECT.where(
-    _k.mail_digest.in_(bindparam("digests", expanding=True)),
-    _k.recipient.in_(bindparam("recipients", expanding=True)),
-)
+
+
+_SELECT_MAIL = PreparedLists(_of_mails, lists=3)
+_SELECT_HTTP = PreparedLists(lambda keys: _FOUND.where(_k.key.in_(keys)))
 _DELETE = delete(tables.accepted_key).where(
     _k.key == bindparam("old_key"),
     _k.recipient == bindparam("old_recipient"),
     _k.account_id == bindparam("old_account"),
     _k.mail_digest == bindparam("old_digest"),
 )
+_COLUMNS = (
+    *("key", "recipient", "account_id", "mail_digest", "request_digest", "text_digest"),
+    *("message_id", "created_at"),
+)
+_INSERT = Prepared(insert(tables.accepted_key), *_COLUMNS)
 
 
 def digest(*parts: str) -> str:
@@ -108,37 +114,34 @@ class Known:
 
     def __init__(self, conn: Connection, asked: Sequence[tuple[Key, Sequence[str]]]) -> None:
         """`asked`: each key with the recipients that come under it."""
-        self._stored: dict[tuple[str, int], list[_Stored]] = {}
-        self._new: list[dict[str, Any]] = []
+        self._found: dict[tuple[str, int], list[_Stored]] = {}
+        self._new: list[Values] = []
         self._now = clock.now()
         mail = [(key, recipients) for key, recipients in asked if key.mail_digest]
         http = sorted({key.value for key, _ in asked if not key.mail_digest})
         values = sorted({key.value for key, _ in mail})
-        digests = sorted({key.mail_digest for key, _ in mail} | {""})
+        digests = sorted({key.mail_digest for key, _ in mail})
         every = sorted({recipient for _, recipients in mail for recipient in recipients})
         for start in range(0, len(every), _MOST_AT_ONCE):
-            some = every[start : start + _MOST_AT_ONCE]
-            self._read(conn.execute(_SELECT_MAIL, {"keys": values, "digests": digests, "recipients": some}))
+            self._read(_SELECT_MAIL.rows(conn, values, digests, every[start : start + _MOST_AT_ONCE]))
         if http:
-            self._read(conn.execute(_SELECT, {"keys": http}))
+            self._read(_SELECT_HTTP.rows(conn, http))
+        self._any_stored = bool(self._found)
 
-    def _read(self, rows: Iterable[Any]) -> None:
+    def _read(self, rows: Iterable[Values]) -> None:
         for row in rows:
-            first = First(row.id, row.submission_id, State(row.state), row.segments, row.encoding, row.price)
-            stored = _Stored(
-                row.recipient, row.mail_digest, row.request_digest, row.text_digest, row.created_at, first
-            )
-            self._stored.setdefault((row.key, row.account_id), []).append(stored)
+            value, account_id, recipient, mail_digest, request_digest, text_digest, created_at = row[:7]
+            message_id, submission_id, state, segments, encoding, price = row[7:]
+            first = First(message_id, submission_id, State(state), segments, encoding, price)
+            stored = _Stored(recipient, mail_digest, request_digest, text_digest, created_at, first)
+            self._found.setdefault((value, account_id), []).append(stored)
 
     def repeats(self, account_id: int, key: Key | None, recipients: Sequence[str]) -> dict[str, First]:
         """The recipients that were accepted under this key before. Raises KeyReused."""
-        if key is None:
+        known = self._found.get((key.value, account_id)) if key else None
+        if key is None or known is None:
             return {}
-        stored = [
-            one
-            for one in self._stored.get((key.value, account_id), [])
-            if one.created_at > self._now - key.lives_ms
-        ]
+        stored = [one for one in known if one.created_at > self._now - key.lives_ms]
         if key.request_digest and any(one.request_digest not in {"", key.request_digest} for one in stored):
             raise KeyReused("this key was used for another request")
         found = {
@@ -150,57 +153,44 @@ class Known:
             raise KeyReused("this key was used for another text")
         return found
 
-    def add(self, account_id: int, key: Key | None, recipient: str, message: dict[str, Any]) -> None:
+    def add(self, account_id: int, key: Key | None, recipient: str, first: First) -> None:
         """A recipient that this fold accepts."""
         if key is None:
             return
-        first = First(
-            message["id"],
-            message["submission_id"],
-            State(message["state"]),
-            message["segments"],
-            message["encoding"],
-            message["price"],
-        )
-        stored = _Stored(recipient, key.mail_digest, key.request_digest, key.text_digest, self._now, first)
-        self._stored.setdefault((key.value, account_id), []).append(stored)
+        value, text_digest, mail_digest, request_digest, _ = key
+        stored = _Stored(recipient, mail_digest, request_digest, text_digest, self._now, first)
+        self._found.setdefault((value, account_id), []).append(stored)
         self._new.append(
-            {
-                "key": key.value,
-                "recipient": recipient,
-                "account_id": account_id,
-                "mail_digest": key.mail_digest,
-                "request_digest": key.request_digest,
-                "text_digest": key.text_digest,
-                "message_id": message["id"],
-                "created_at": self._now,
-            }
+            (
+                *(value, recipient, account_id, mail_digest, request_digest, text_digest),
+                *(first.message_id, self._now),
+            )
         )
 
     def write(self, conn: Connection) -> None:
         """Insert what was added, over what has outlived its key."""
-        outlived = [row for row in self._new if self._was_stored(row)]
-        for row in outlived:
+        if self._any_stored:
+            for row in self._new:
+                self._delete_outlived(conn, row)
+        _INSERT.many(conn, self._new)
+
+    def _delete_outlived(self, conn: Connection, row: Values) -> None:
+        value, recipient, account_id, mail_digest, *_, message_id, _at = row
+        if any(
+            one.recipient == recipient
+            and one.mail_digest == mail_digest
+            and one.first.message_id != message_id
+            for one in self._found[value, account_id]
+        ):
             conn.execute(
                 _DELETE,
                 {
-                    "old_key": row["key"],
-                    "old_recipient": row["recipient"],
-                    "old_account": row["account_id"],
-                    "old_digest": row["mail_digest"],
+                    "old_key": value,
+                    "old_recipient": recipient,
+                    "old_account": account_id,
+                    "old_digest": mail_digest,
                 },
             )
-        if self._new:
-            conn.execute(insert(tables.accepted_key), self._new)
-
-    def _was_stored(self, row: dict[str, Any]) -> bool:
-        same = self._stored.get((row["key"], row["account_id"]), [])
-        return any(
-            one.recipient == row["recipient"]
-            and one.mail_digest == row["mail_digest"]
-            and one.first.message_id != row["message_id"]
-            for one in same
-        )
 
 
 def _same(key: Key, stored: _Stored) -> bool:

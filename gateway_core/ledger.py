@@ -4,12 +4,13 @@ What is given back when a message ends without having been accepted by the netwo
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, func, insert, literal_column, or_, select, update
 
 from gateway_core.storage import clock, tables
 from gateway_core.storage.ids import Ids
+from gateway_core.storage.prepared import Parameters, Prepared, PreparedLists
 
 # state of the message: whether the segments that no carrier accepted are given back
 GIVEN_BACK = {
@@ -23,8 +24,7 @@ GIVEN_BACK = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     account_id: int
     kind: str
     amount: int  # negative: taken
@@ -32,28 +32,38 @@ class Entry:
     message_id: int | None = None
 
 
-_INSERT = insert(tables.ledger_entry)
+_COLUMNS = ("id", "account_id", "message_id", "kind", "amount", "note", "at")
+_INSERT = Prepared(insert(tables.ledger_entry), *_COLUMNS)
 _a = tables.account.c
-_LOCK = (
-    select(_a.id, _a.balance, _a.credit_limit)
-    .where(_a.id.in_(bindparam("ids", expanding=True)))
-    .order_by(_a.id)
-    .with_for_update(key_share=True)  # rows that refer to an account are not in the way
-)
-_MOVE = (
+
+
+def _locking(ids: Parameters) -> Any:
+    return (
+        select(_a.id, _a.balance, _a.credit_limit)
+        .where(_a.id.in_(ids))
+        .order_by(_a.id)
+        .with_for_update(key_share=True)  # rows that refer to an account are not in the way
+    )
+
+
+_LOCK = PreparedLists(_locking)
+_amount = bindparam("amount", type_=BigInteger)
+_MOVE = Prepared(
     update(tables.account)
     .where(
         _a.id == bindparam("account"),
-        or_(bindparam("amount") >= 0, _a.balance + bindparam("amount") >= -_a.credit_limit),
+        or_(_amount >= literal_column("0"), _a.balance + _amount >= -_a.credit_limit),
     )
-    .values(balance=_a.balance + bindparam("amount"))
+    .values(balance=_a.balance + _amount),
+    "account",
+    "amount",
 )
 
 
 def lock(conn: Connection, account_ids: Iterable[int]) -> dict[int, int]:
     """What each account may still spend (balance + credit limit), nobody else changing it until the commit."""
-    rows = conn.execute(_LOCK, {"ids": sorted(set(account_ids))})
-    return {row.id: row.balance + row.credit_limit for row in rows}
+    rows = _LOCK.rows(conn, sorted(set(account_ids)))
+    return {account_id: balance + limit for account_id, balance, limit in rows}
 
 
 def record(conn: Connection, ids: Ids, entries: Sequence[Entry]) -> None:
@@ -61,32 +71,19 @@ def record(conn: Connection, ids: Ids, entries: Sequence[Entry]) -> None:
     if not entries:
         return
     at = clock.now()
-    conn.execute(
-        _INSERT,
-        [
-            {
-                "id": ids.new(),
-                "account_id": entry.account_id,
-                "message_id": entry.message_id,
-                "kind": entry.kind,
-                "amount": entry.amount,
-                "note": entry.note,
-                "at": at,
-            }
-            for entry in entries
-        ],
-    )
+    rows = []
     sums: dict[int, int] = {}
-    for entry in entries:
-        sums[entry.account_id] = sums.get(entry.account_id, 0) + entry.amount
+    for account_id, kind, amount, note, message_id in entries:
+        rows.append((ids.new(), account_id, message_id, kind, amount, note, at))
+        sums[account_id] = sums.get(account_id, 0) + amount
+    _INSERT.many(conn, rows)
     for account_id, amount in sorted(sums.items()):
         _move(conn, account_id, amount)
 
 
 def _move(conn: Connection, account_id: int, amount: int) -> None:
     """One conditional UPDATE: what is taken never passes the limit, whatever was decided before it."""
-    moved = conn.execute(_MOVE, {"account": account_id, "amount": amount})
-    if moved.rowcount != 1:
+    if _MOVE.change(conn, (account_id, amount)) != 1:
         raise AssertionError("the ledger was written without its lock")  # rolls the unit back
 
 

@@ -4,27 +4,29 @@
 transaction can know (keys, credit) and writes. The future holds an Outcome after the commit, never before.
 """
 
+import json
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import Connection, insert
 
 from gateway_core import alarms, conversations, keys, ledger, moves
+from gateway_core.accounts import Account
 from gateway_core.drafts import Draft, Submission, decide
 from gateway_core.errors import NoCredit, Refused
 from gateway_core.gateway import Gateway
-from gateway_core.jobs.queue import DISPATCH
+from gateway_core.jobs.queue import DISPATCH, Queue
 from gateway_core.messages import Actor, State
+from gateway_core.routing import Route
 from gateway_core.storage import clock, tables
 from gateway_core.storage.ids import Ids
+from gateway_core.storage.prepared import Prepared, Values
 from gateway_core.storage.storable import storable
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     message_id: int
     state: State
     segments: int
@@ -33,8 +35,7 @@ class Accepted:
     repeat: bool = False  # it had been accepted before: nothing was stored or charged now
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """`submission_id` is 0 when nothing was accepted; of a repeat it is the first one's."""
 
     submission_id: int
@@ -45,12 +46,31 @@ class Outcome:
         return [result for _, result in self.results if isinstance(result, Refused)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
+class _Text(NamedTuple):
+    """A draft, as far as its row needs it."""
+
+    to: str
+    sender_id: str
+    route: Route
+    encoding: str
+    segments: int
+    price: int
+    number: str | None
+
+
+class _Unit(NamedTuple):
+    """A decided submission: what its rows need and no more, since it may cross to another process."""
+
     ids: Ids
-    submission: Submission
+    account: Account
     text: str
-    drafts: tuple[Draft, ...]
+    origin: str  # JSON
+    key: keys.Key | None
+    client_ref: str | None
+    notify: bool
+    validity_minutes: int | None
+    send_at: int | None
+    texts: tuple[_Text, ...]
     refused: tuple[tuple[str, Refused], ...]
 
 
@@ -61,25 +81,62 @@ def submit(gateway: Gateway, submission: Submission) -> "Future[Outcome]":
         done: Future[Outcome] = Future()
         done.set_result(Outcome(0, tuple(refused)))
         return done
-    unit = _Unit(gateway.ids, submission, text, tuple(drafts), tuple(refused))
-    future = gateway.writer.put(_accept, unit)
-    routes = {draft.route.id for draft in drafts if not draft.route.paused}
-    future.add_done_callback(partial(_hint, gateway, routes))
+    future = gateway.writer.put(_accept, _unit(gateway.ids, submission, text, drafts, refused))
+    for route_id in {draft.route.id for draft in drafts if not draft.route.paused}:
+        future.add_done_callback(partial(_hint, gateway.queue, route_id))
     return future
 
 
-def _hint(gateway: Gateway, routes: set[int], future: "Future[Outcome]") -> None:
-    if not future.exception() and future.result().submission_id:
-        for route_id in routes:
-            gateway.queue.hint(DISPATCH, route_id)
+def _hint(queue: Queue, route_id: int, _written: "Future[Outcome]") -> None:
+    """Also when nothing was written: to look costs more than a hint too many."""
+    queue.hint(DISPATCH, route_id)
+
+
+def _unit(
+    ids: Ids, asked: Submission, text: str, drafts: Sequence[Draft], refused: Sequence[tuple[str, Refused]]
+) -> _Unit:
+    return _Unit(
+        ids,
+        asked.account,
+        text,
+        json.dumps(asked.origin),
+        asked.key,
+        asked.client_ref and storable(asked.client_ref),
+        asked.notify,
+        asked.validity_minutes,
+        asked.send_at,
+        tuple([_text(draft) for draft in drafts]),
+        tuple(refused),
+    )
+
+
+def _text(draft: Draft) -> _Text:
+    segments = draft.segments
+    encoding, count = str(segments.encoding), len(segments.parts)
+    return _Text(draft.to, draft.sender_id, draft.route, encoding, count, draft.price, draft.number)
+
+
+_SUBMISSION = Prepared(
+    insert(tables.submission), "id", "account_id", "text", "client_ref", "origin", "created_at"
+)
+_MESSAGE = Prepared(
+    insert(tables.message),
+    *("id", "submission_id", "account_id", "route_id", "to", "sender_id"),
+    *("encoding", "segments", "concat_ref", "price"),
+    *("state", "reason", "due_at", "expires_at", "final_by"),
+    *("fence", "owner_id", "retries", "resends", "possible_duplicate"),
+    *("notify", "created_at", "state_at"),
+)
 
 
 class _Rows:
     """What one folded commit inserts."""
 
-    def __init__(self) -> None:
-        self.submissions: list[dict[str, Any]] = []
-        self.messages: list[dict[str, Any]] = []
+    def __init__(self, ids: Ids) -> None:
+        self.ids = ids
+        self.at = clock.now()
+        self.submissions: list[Values] = []
+        self.messages: list[Values] = []
         self.entries: list[ledger.Entry] = []
         self.events: list[tuple[int, str, str, str, str]] = []
         self.said: list[conversations.Said] = []
@@ -87,113 +144,94 @@ class _Rows:
 
 def _accept(conn: Connection, units: Sequence[_Unit]) -> list[Outcome]:
     """Fold: keys and credit are decided here, in order, with the accounts locked."""
-    spendable = ledger.lock(conn, (unit.submission.account.id for unit in units))
-    before = dict(spendable)
-    known = keys.Known(
-        conn, [(unit.submission.key, [d.to for d in unit.drafts]) for unit in units if unit.submission.key]
-    )
-    rows = _Rows()
-    outcomes = [_decide_again(unit, spendable, known, rows) for unit in units]
-    if rows.submissions:
-        conn.execute(insert(tables.submission), rows.submissions)
-        conn.execute(insert(tables.message), rows.messages)
     ids = units[0].ids
+    spendable = ledger.lock(conn, [unit.account.id for unit in units])
+    before = dict(spendable)
+    known = keys.Known(conn, [(unit.key, [one.to for one in unit.texts]) for unit in units if unit.key])
+    rows = _Rows(ids)
+    outcomes = [_decide_again(unit, spendable, known, rows) for unit in units]
+    _SUBMISSION.many(conn, rows.submissions)
+    _MESSAGE.many(conn, rows.messages)
     known.write(conn)
     ledger.record(conn, ids, rows.entries)
     moves.record(conn, ids, rows.events)
     conversations.texted(conn, ids, rows.said)
-    alarms.owe_credit_alarms(conn, ids, [unit.submission.account for unit in units], before, spendable)
+    alarms.owe_credit_alarms(conn, ids, [unit.account for unit in units], before, spendable)
     return outcomes
 
 
 def _decide_again(unit: _Unit, spendable: dict[int, int], known: keys.Known, rows: _Rows) -> Outcome:
-    asked = unit.submission
+    account_id, new = unit.account.id, unit.texts
     try:
-        repeats = known.repeats(asked.account.id, asked.key, [draft.to for draft in unit.drafts])
+        repeats = known.repeats(account_id, unit.key, [one.to for one in new])
     except Refused as error:
-        return Outcome(0, tuple((to, error) for to in asked.to))
-    new = [draft for draft in unit.drafts if draft.to not in repeats]
-    cost = sum(draft.price for draft in new)
+        return Outcome(0, tuple([(to, error) for to in (*dict(unit.refused), *[one.to for one in new])]))
     results: dict[str, Accepted | Refused] = dict(unit.refused)
+    submission_id = 0
+    if repeats:
+        new = tuple([one for one in new if one.to not in repeats])
+        submission_id = next(first.submission_id for first in repeats.values())
     for to, first in repeats.items():
         results[to] = Accepted(
             first.message_id, first.state, first.segments, first.encoding, first.price, repeat=True
         )
         rows.events.append((first.message_id, Actor.SUBMIT, first.state, first.state, "repeat suppressed"))
-    if new and cost > spendable[asked.account.id]:
+    cost = sum([one.price for one in new])
+    if new and cost > spendable[account_id]:
         words = NoCredit(f"the account's credit does not cover this ({len(new)} recipients)")
-        results.update({draft.to: words for draft in new})
-        new = []
-    spendable[asked.account.id] -= sum(draft.price for draft in new)
-    submission_id = next((first.submission_id for first in repeats.values()), 0)
-    if new:
+        results.update({one.to: words for one in new})
+    elif new:
+        spendable[account_id] -= cost
         submission_id = _store(unit, new, known, results, rows)
     return Outcome(submission_id, tuple(results.items()))
 
 
 def _store(
-    unit: _Unit, new: list[Draft], known: keys.Known, results: dict[str, Accepted | Refused], rows: _Rows
+    unit: _Unit,
+    new: Sequence[_Text],
+    known: keys.Known,
+    results: dict[str, Accepted | Refused],
+    rows: _Rows,
 ) -> int:
-    asked, at = unit.submission, clock.now()
-    submission_id = unit.ids.new()
-    rows.submissions.append(
-        {
-            "id": submission_id,
-            "account_id": asked.account.id,
-            "text": unit.text,
-            "client_ref": asked.client_ref and storable(asked.client_ref),
-            "origin": asked.origin,
-            "created_at": at,
-        }
-    )
-    for draft in new:
-        row = _message(unit, draft, submission_id, at)
-        rows.messages.append(row)
-        rows.entries.append(ledger.Entry(asked.account.id, "submit", -draft.price, message_id=row["id"]))
-        rows.events.append((row["id"], Actor.SUBMIT, "", row["state"], row["reason"]))
-        if draft.number:
-            rows.said.append(conversations.Said(asked.account.id, draft.number, draft.to, row["id"]))
-        known.add(asked.account.id, asked.key, draft.to, row)
-        results[draft.to] = Accepted(row["id"], row["state"], row["segments"], row["encoding"], draft.price)
+    account, at = unit.account, rows.at
+    submission_id = rows.ids.new()
+    rows.submissions.append((submission_id, account.id, unit.text, unit.client_ref, unit.origin, at))
+    for one in new:
+        to, sender_id, route, encoding, segments, price, number = one
+        message_id = rows.ids.new()
+        state, reason, due_at = _first_state(unit, route, at)
+        expires_at = _expires_at(unit, at)
+        rows.messages.append(
+            (
+                *(message_id, submission_id, account.id, route.id, to, sender_id),
+                *(encoding, segments, message_id % 255 + 1, price),
+                *(str(state), reason, due_at, expires_at, _final_by(account, expires_at)),
+                *(0, None, 0, 0, False),
+                *(unit.notify, at, at),
+            )
+        )
+        rows.entries.append(ledger.Entry(account.id, "submit", -price, message_id=message_id))
+        rows.events.append((message_id, Actor.SUBMIT, "", state, reason))
+        if number:
+            rows.said.append(conversations.Said(account.id, number, to, message_id))
+        first = keys.First(message_id, submission_id, state, segments, encoding, price)
+        known.add(account.id, unit.key, to, first)
+        results[to] = Accepted(message_id, state, segments, encoding, price)
     return submission_id
 
 
-def _message(unit: _Unit, draft: Draft, submission_id: int, at: int) -> dict[str, Any]:
-    asked, terms = unit.submission, unit.submission.account.terms
-    state, reason, due_at = _first_state(asked, draft, at)
-    starts = max(asked.send_at or at, at)
-    expires_at = starts + (asked.validity_minutes or terms.validity_minutes) * clock.MINUTE
-    message_id = unit.ids.new()
-    return {
-        "id": message_id,
-        "submission_id": submission_id,
-        "account_id": asked.account.id,
-        "route_id": draft.route.id,
-        "to": draft.to,
-        "sender_id": draft.sender_id,
-        "encoding": draft.segments.encoding,
-        "segments": len(draft.segments.parts),
-        "concat_ref": message_id % 255 + 1,
-        "price": draft.price,
-        "state": state,
-        "reason": reason,
-        "due_at": due_at,
-        "expires_at": expires_at,
-        "final_by": expires_at + terms.receipt_grace_minutes * clock.MINUTE,
-        "fence": 0,
-        "owner_id": None,
-        "retries": 0,
-        "resends": 0,
-        "possible_duplicate": False,
-        "notify": asked.notify,
-        "created_at": at,
-        "state_at": at,
-    }
+def _expires_at(unit: _Unit, at: int) -> int:
+    minutes = unit.validity_minutes or unit.account.terms.validity_minutes
+    return max(unit.send_at or at, at) + minutes * clock.MINUTE
 
 
-def _first_state(asked: Submission, draft: Draft, at: int) -> tuple[State, str, int | None]:
-    if asked.send_at and asked.send_at > at:
-        return State.HELD, "send_at", asked.send_at
-    if draft.route.paused:
+def _final_by(account: Account, expires_at: int) -> int:
+    return expires_at + account.terms.receipt_grace_minutes * clock.MINUTE
+
+
+def _first_state(unit: _Unit, route: Route, at: int) -> tuple[State, str, int | None]:
+    if unit.send_at and unit.send_at > at:
+        return State.HELD, "send_at", unit.send_at
+    if route.paused:
         return State.HELD, "route_paused", None
     return State.QUEUED, "", at

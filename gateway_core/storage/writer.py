@@ -12,10 +12,10 @@ database that cannot be reached: to try it for each unit would only make the las
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, RootTransaction
@@ -33,11 +33,36 @@ Fold = Callable[[Connection, Sequence[U]], Sequence[R]]
 log = structlog.get_logger(__name__)
 
 
+class Promise(Protocol):
+    """What a result goes to: a Future, or less. Called by the writer's thread."""
+
+    def set_running_or_notify_cancel(self) -> bool: ...
+
+    def set_result(self, result: Any, /) -> None: ...
+
+    def set_exception(self, exception: BaseException, /) -> None: ...
+
+
 @dataclass(slots=True)
-class _Waiting:
+class Waiting:
+    """A unit on its way."""
+
     fold: Fold[Any, Any]
     unit: Any
-    future: Future[Any] = field(default_factory=Future)
+    future: Promise
+
+
+class UnitWriter(Protocol):
+    """What doors need of a writer: this process's own, or another process's (remote.RemoteWriter)."""
+
+    commits: int
+    units: int
+
+    def put(self, fold: Fold[U, R], unit: U) -> "Future[R]": ...
+
+    def depth(self) -> int: ...
+
+    def close(self) -> None: ...
 
 
 class Writer:
@@ -48,11 +73,14 @@ class Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._conn: Connection | None = None  # kept while units wait
+        self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
         self.commits = 0
         self.units = 0
+        # Called when all that one commit answers is answered. Replaced, never changed: its reader is a thread.
+        self.on_answered: tuple[Callable[[], None], ...] = ()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
@@ -61,13 +89,19 @@ class Writer:
 
         It raises NotKept (NoSpace when the disk is full) when the unit cannot be called written.
         """
-        waiting = _Waiting(fold, unit)
+        future: Future[R] = Future()
+        self.hand((Waiting(fold, unit, future),))
+        return future
+
+    def hand(self, units: Iterable[Waiting]) -> None:
+        """The same for several, each with its own promise."""
         with self._closing:  # nothing is queued behind the end
             if not self._closed:
-                self._waiting.put(waiting)
-                return waiting.future
-        waiting.future.set_exception(NotKept("the writer is closed"))
-        return waiting.future
+                for waiting in units:
+                    self._waiting.put(waiting)
+                return
+        for waiting in units:
+            waiting.future.set_exception(NotKept("the writer is closed"))
 
     def depth(self) -> int:
         """Units that wait now."""
@@ -91,8 +125,12 @@ class Writer:
             units = [one for one in batch if one is not None and one.future.set_running_or_notify_cancel()]
             if units:
                 self._write(units)
+                for tell in self.on_answered:
+                    tell()
+            if self._waiting.empty():
+                self._release()
 
-    def _write(self, batch: list[_Waiting]) -> None:
+    def _write(self, batch: list[Waiting]) -> None:
         try:
             results = self._commit(batch)
         except NotKept as error:
@@ -110,7 +148,7 @@ class Writer:
             for waiting, result in zip(batch, results, strict=True):
                 waiting.future.set_result(result)
 
-    def _commit(self, batch: list[_Waiting]) -> list[Any]:
+    def _commit(self, batch: list[Waiting]) -> list[Any]:
         by_fold: dict[Fold[Any, Any], list[int]] = {}
         for index, waiting in enumerate(batch):
             by_fold.setdefault(waiting.fold, []).append(index)
@@ -133,9 +171,12 @@ class Writer:
 
     @contextlib.contextmanager
     def _begin(self) -> Iterator[RootTransaction]:
+        """What is not committed at its end is rolled back."""
         with contextlib.ExitStack() as stack:
+            stack.callback(self._release)
             try:
-                transaction = stack.enter_context(self._engine.connect()).begin()
+                self._conn = self._conn or self._engine.connect()
+                transaction = self._conn.begin()
             except DBAPIError as error:
                 log.error("no transaction begins", error=repr(error.orig))  # noqa: TRY400
                 raise _not_kept(error) from error
@@ -145,6 +186,13 @@ class Writer:
                 if error.connection_invalidated:
                     raise _not_kept(error) from error
                 raise
+            stack.pop_all()
+
+    def _release(self) -> None:
+        """Give the connection back, with what was not committed rolled back."""
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            conn.close()
 
 
 def _as_not_kept(error: Exception) -> Exception:
