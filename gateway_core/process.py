@@ -16,17 +16,21 @@ from gateway_core.carriers.base import Host
 from gateway_core.deliver import deliver
 from gateway_core.directory import Directory
 from gateway_core.errors import SettingsError
-from gateway_core.gateway import Gateway
+from gateway_core.gateway import Gateway, IdsElsewhere
 from gateway_core.jobs import actors
 from gateway_core.jobs.queue import DISPATCH, EmbeddedQueue, Queue
+from gateway_core.owners import Owner
 from gateway_core.phones import RoutePhones
 from gateway_core.routing import Route
 from gateway_core.sms import DLR, MO, Answer
 from gateway_core.storage.engine import database_url, open_engine
+from gateway_core.storage.frames import Link
+from gateway_core.storage.remote import RemoteWriter, Served
 from gateway_core.storage.writer import Writer
 from gateway_core.windows import Window
 
 SWEEP_SECONDS = 2.0
+HINT = "hint"  # a note of a guest: (job, argument)
 DEAD_OWNER_WAIT_MS = 10_000  # what an UNCERTAIN submit of a dead process waits for a receipt before a resend
 
 log = structlog.get_logger(__name__)
@@ -37,6 +41,16 @@ class NoQueue:
 
     def hint(self, job: str, argument: int = 0) -> None:
         pass
+
+
+class RemoteQueue:
+    """The queue of the process that writes."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def hint(self, job: str, argument: int = 0) -> None:
+        self._link.tell(HINT, (job, argument), once=True)
 
 
 class RouteHost:
@@ -56,17 +70,26 @@ class RouteHost:
 @contextlib.contextmanager
 def opened(url: str) -> Iterator[Gateway]:
     """A gateway for one command: it can read and write rows, and owns no route."""
-    gateway = _open(url, NoQueue())
+    gateway, _ = _open(url, NoQueue())
     try:
         yield gateway
     finally:
         _close(gateway)
 
 
-def _open(url: str, queue: Queue) -> Gateway:
+def guest(url: str, link: RemoteWriter) -> Gateway:
+    """The gateway of a process that decides for itself, and writes and hints through the one that started it."""
+    reader = open_engine(url)
+    owner = Owner(0, 0, 0, 0.0)
+    owner.ids = IdsElsewhere()
+    return Gateway(reader, link, owner, Directory(reader), RemoteQueue(link))
+
+
+def _open(url: str, queue: Queue) -> tuple[Gateway, Writer]:
     engine = open_engine(url, writes=True)
     reader = open_engine(url)
-    return Gateway(reader, Writer(engine), owners.register(engine), Directory(reader), queue)
+    writer = Writer(engine)
+    return Gateway(reader, writer, owners.register(engine), Directory(reader), queue), writer
 
 
 def _close(gateway: Gateway) -> None:
@@ -81,7 +104,7 @@ class Process:
     def __init__(self, url: str) -> None:
         self._lock = only_one(url)
         self.queue = EmbeddedQueue()
-        self.gateway = _open(url, self.queue)
+        self.gateway, self._writer = _open(url, self.queue)
         self.gateway.open_window = self._open_window
         actors.declare(self.queue, self.gateway)
         self._stopping = threading.Event()
@@ -117,6 +140,10 @@ class Process:
         _close(self.gateway)
         if self._lock is not None:
             os.close(self._lock)
+
+    def serve_guest(self) -> Served:
+        """The end, in the running loop, of a link to a process that writes through this one."""
+        return Served(self._writer, self.gateway.finds)
 
     def _repeat(self, name: str, work: Callable[[], None], every: float) -> None:
         while not self._stopping.is_set():
@@ -165,7 +192,7 @@ class Process:
         carrier = CARRIERS[route.carrier]
         settings = carrier.settings_model.model_validate(route.settings)
         host: Host = RouteHost(gateway, route.id)
-        phones = RoutePhones(gateway.reader, gateway.writer, gateway.ids, route.id)
+        phones = RoutePhones(gateway.reader, self._writer, gateway.ids, route.id)
         return Window(route, carrier(settings, host, phones), settings)
 
 

@@ -11,9 +11,10 @@ from gateway_core.process import Process
 from mailgate import embedded as embedded_default
 from mailgate import jobs, outbound
 from mailgate.checks import Intake
-from mailgate.cli import opening
+from mailgate.cli import opening, running
 from mailgate.settings import Settings
 from mailgate.smtp.listener import Listener
+from mailgate.smtp.processes import Processes
 
 ROLES = frozenset({"smtp", "http", "imap", "worker", "link"})
 
@@ -31,7 +32,7 @@ def serve(arguments: argparse.Namespace) -> int:
         made = embedded and embedded_default.make(process.gateway, chosen.data)
         state = opening.intake_of(chosen, process.gateway)
         jobs.declare(process.queue, state)
-        _loop_runner().run(_serve(state, process, embedded=embedded, made=made))
+        running.runner().run(_serve(state, process, embedded=embedded, made=made))
     finally:
         process.stop()
     return 0
@@ -47,14 +48,6 @@ def _check_roles(role: str | None) -> None:
         raise SettingsError("--role: this version runs all roles in one process; leave --role out")
 
 
-def _loop_runner() -> asyncio.Runner:
-    try:
-        import uvloop  # noqa: PLC0415 - absent on Windows
-    except ImportError:
-        return asyncio.Runner()
-    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
-
-
 async def _serve(state: Intake, process: Process, *, embedded: bool, made: bool) -> None:
     from mailgate.http.app import create_app  # noqa: PLC0415 - FastAPI takes half a second to import
     from mailgate.http.server import Server  # noqa: PLC0415
@@ -62,13 +55,14 @@ async def _serve(state: Intake, process: Process, *, embedded: bool, made: bool)
     stopping = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stopping.set)
-    listener = Listener(state)
+    listener = _listener(state, process)
     app = create_app(state, process=process, embedded=embedded, listener_draining=stopping.is_set)
     http = Server(app, state.settings.http.listen)
     await listener.start()
     try:
         await http.start()
         process.start()
+        running.calm_collector()
         log.info("serving", smtp=listener.addresses, http=http.port)
         if embedded:
             print(_what_to_try(state.settings, made=made), flush=True)
@@ -77,6 +71,12 @@ async def _serve(state: Intake, process: Process, *, embedded: bool, made: bool)
     finally:
         await listener.drain()
         await http.stop()
+
+
+def _listener(state: Intake, process: Process) -> Listener | Processes:
+    if state.settings.smtp.processes == 1:
+        return Listener(state)
+    return Processes(state, process, loopback_only=opening.listens_on_loopback(state.settings))
 
 
 def _what_to_try(chosen: Settings, *, made: bool) -> str:
