@@ -1,121 +1,43 @@
-"""Programs that people script mail with, against a real listener."""
+"""Programs that people script mail with, against a real listener: smtplib, curl, msmtp."""
 
-import shutil
 import smtplib
 import subprocess
 from collections.abc import Iterator
+from copy import deepcopy
+from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 from core_support import wait_for
-from mail_support import ALICE, World, mail, world
-from peers_support import require_peer
-from sqlalchemy import select
+from mail_support import ALICE, ROWS, World, mail, world
+from peers.programs import (
+    DOMAIN,
+    Done,
+    at_domain,
+    database_in_trouble,
+    run,
+    submissions,
+    until_nobody_is_connected,
+)
 
-from gateway_core.storage import tables
-
-DOMAIN = "sms.localhost"
+JUERGEN = "jürgen@acme.example"
+EX_DATAERR, EX_UNAVAILABLE = 65, 69  # sysexits.h, what msmtp ends with
 
 
 @pytest.fixture(scope="module")
 def w(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("programs")) as running:
+    rows: dict[str, Any] = deepcopy(ROWS)
+    rows["account"][0]["sender"].append({"address": JUERGEN})
+    with world(tmp_path_factory.mktemp("programs"), rows, smtp={"max_message_bytes": 1_000_000}) as running:
         yield running
 
 
-def run(*command: str, raw: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
-    require_peer(command[0], shutil.which(command[0]) is not None)
-    return subprocess.run(command, input=raw, capture_output=True, timeout=60, check=False)
-
-
-def swaks(w: World, *more: str, to: str, sender: str = ALICE) -> "subprocess.CompletedProcess[bytes]":
-    server = ("--server", "127.0.0.1", "--port", str(w.port), "--helo", "client.example")
-    header = ("--header", "Subject: by swaks", "--h-From", ALICE)
-    return run("swaks", *server, "--from", sender, "--to", to, *header, *more)
-
-
-def submissions(w: World) -> int:
-    with w.gateway.reader.connect() as conn:
-        return len(conn.execute(select(tables.submission.c.id)).all())
-
-
-# how swaks talks: the number that it texts
-WAYS = {
-    "plainly": ([], "447700900201"),
-    "pipelined": (["--pipeline"], "447700900202"),
-    "with HELO": (["--protocol", "SMTP"], "447700900203"),
-}
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_swaks(w: World, way: str) -> None:
-    options, number = WAYS[way]
-    done = swaks(w, *options, "--body", f"swaks {way}", to=f"{number}@{DOMAIN}")
-    assert done.returncode == 0, done.stdout
-    assert b"<-  250 2.0.0 s" in done.stdout
-    wait_for(lambda: w.texts(f"+{number}") == [f"swaks {way}"])
-
-
-def test_swaks_to_several(w: World) -> None:
-    people = ["447700900211", "447700900212", "447700900213"]
-    to = ",".join(f"{number}@{DOMAIN}" for number in people)
-    done = swaks(w, "--pipeline", "--body", "all of you", to=to)
-    assert done.returncode == 0, done.stdout
-    wait_for(lambda: [w.texts(f"+{number}") for number in people] == [["all of you"]] * 3)
-
-
-@pytest.mark.parametrize(
-    ("how", "stage"),
-    [
-        *(("--drop-after", stage) for stage in ("MAIL", "RCPT", "DATA")),
-        *(("--drop-after-send", stage) for stage in ("MAIL", "RCPT", "DATA")),
-        *(("--quit-after", stage) for stage in ("MAIL", "RCPT")),
-    ],
-)
-def test_swaks_that_leaves_early_leaves_nothing(w: World, how: str, stage: str) -> None:
-    before = submissions(w)
-    swaks(w, how, stage, "--body", "never", to=f"447700900221@{DOMAIN}")
-    done = swaks(w, "--body", "and then one that stays", to=f"447700900222@{DOMAIN}")
-    assert done.returncode == 0, done.stdout
-    assert submissions(w) == before + 1
-    assert w.texts("+447700900221") == []
-
-
-# what is wrong: options, the sender, the recipient, the reply
-REFUSED = {
-    "the null sender": ([], "<>", f"447700900231@{DOMAIN}", b"<** 550 5.7.1"),
-    "a stranger": ([], "mallory@evil.example", f"447700900231@{DOMAIN}", b"<** 550 5.7.1"),
-    "no number": ([], ALICE, f"123@{DOMAIN}", b"<** 550 5.1.3"),
-    "nobody's name": ([], ALICE, f"nobody@{DOMAIN}", b"<** 550 5.1.1"),
-    "another domain": ([], ALICE, "447700900231@elsewhere.example", b"<** 550 5.7.1"),
-    "an automatic reply": (
-        ["--header", "Auto-Submitted: auto-replied"],
-        ALICE,
-        f"447700900231@{DOMAIN}",
-        b"<** 550 5.7.1",
-    ),
-    "too long a text": (["--body", "x" * 1000], ALICE, f"447700900231@{DOMAIN}", b"<** 552 5.3.4"),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_swaks_is_refused(w: World, case: str) -> None:
-    options, sender, to, reply = REFUSED[case]
-    done = swaks(w, *options, to=to, sender=sender)
-    assert done.returncode != 0
-    assert reply in done.stdout
-    assert w.texts("+447700900231") == []
-
-
-def test_the_size_that_is_offered_is_kept(tmp_path: Path) -> None:
-    large = tmp_path / "large"
-    large.write_text("y" * 70 + "\n")
-    large.write_text(large.read_text() * 200)
-    with world(tmp_path / "small", smtp={"max_message_bytes": 4096}) as small:
-        done = swaks(small, "--body", f"@{large}", to=f"447700900241@{DOMAIN}")
-        assert b"250-SIZE 4096" in done.stdout
-        assert b"<** 552 5.3.4" in done.stdout
-        assert small.texts("+447700900241") == []
+def written(sender: str, to: str, body: str) -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = sender, to, "by smtplib"
+    message.set_content(body)
+    return message
 
 
 def test_smtplib(w: World) -> None:
@@ -126,34 +48,155 @@ def test_smtplib(w: World) -> None:
     wait_for(lambda: w.texts("+447700900251") == ["by smtplib", "and on the same connection"])
 
 
-def test_curl(w: World, tmp_path: Path) -> None:
-    (tmp_path / "mail").write_bytes(mail("by curl"))
-    people = (
-        "--mail-from",
-        ALICE,
-        "--mail-rcpt",
-        f"447700900252@{DOMAIN}",
-        "--mail-rcpt",
-        f"447700900253@{DOMAIN}",
+def test_smtplib_writes_8_bit(w: World) -> None:
+    raw = mail("Grüße aus Köln", Content_Type="text/plain; charset=utf-8", Content_Transfer_Encoding="8bit")
+    with smtplib.SMTP("127.0.0.1", w.port, timeout=20) as client:
+        assert client.sendmail(ALICE, at_domain("447700900255"), raw, mail_options=["BODY=8BITMIME"]) == {}
+    wait_for(lambda: w.texts("+447700900255") == ["Grüße aus Köln"])
+
+
+def test_smtplib_sends_a_message_of_an_address_that_is_not_ascii(w: World) -> None:
+    """It asks for SMTPUTF8 by itself then (RFC 6531)."""
+    message = written(f"Jürgen Müller <{JUERGEN}>", f"447700900256@{DOMAIN}", "von Jürgen")
+    with smtplib.SMTP("127.0.0.1", w.port, timeout=20) as client:
+        assert client.send_message(message) == {}
+    wait_for(lambda: w.texts("+447700900256") == ["von Jürgen"])
+
+
+def test_smtplib_sends_a_message_to_several(w: World) -> None:
+    people = ["447700900257", "447700900258"]
+    message = written(f"Alice <{ALICE}>", ", ".join(f"Phone <{to}>" for to in at_domain(*people)), "to both")
+    message["Bcc"] = f"447700900259@{DOMAIN}"
+    with smtplib.SMTP("127.0.0.1", w.port, timeout=20) as client:
+        assert client.send_message(message) == {}
+    wait_for(lambda: [w.texts(f"+44770090025{digit}") for digit in "789"] == [["to both"]] * 3)
+
+
+def test_smtplib_that_does_not_wait_for_the_end(w: World) -> None:
+    """It hangs up without reading the answer to QUIT."""
+    client = smtplib.SMTP("127.0.0.1", w.port, timeout=20)
+    assert client.sendmail(ALICE, at_domain("447700900260"), mail("and gone")) == {}
+    client.putcmd("QUIT")
+    client.close()
+    wait_for(lambda: w.texts("+447700900260") == ["and gone"])
+    until_nobody_is_connected(w.port)
+
+
+def curl(w: World, *options: str, to: list[str], raw: bytes = b"") -> Done:
+    """The mail, if one is given, is read from standard input."""
+    people = [word for address in to for word in ("--mail-rcpt", address)]
+    upload = ("--upload-file", "-") if raw else ()
+    url = f"smtp://127.0.0.1:{w.port}/client.example"
+    return run(
+        "curl", "--silent", "--show-error", "--mail-from", ALICE, *people, *upload, *options, url, raw=raw
     )
-    done = run(
-        "curl",
-        "--silent",
-        "--show-error",
-        f"smtp://127.0.0.1:{w.port}",
-        *people,
-        "--upload-file",
-        str(tmp_path / "mail"),
-    )
+
+
+def test_curl(w: World) -> None:
+    done = curl(w, to=at_domain("447700900252", "447700900253"), raw=mail("by curl"))
     assert done.returncode == 0, done.stderr
     wait_for(lambda: [w.texts(f"+44770090025{digit}") for digit in "23"] == [["by curl"]] * 2)
 
 
-def test_msmtp(w: World) -> None:
+def test_curl_makes_the_ends_of_lines(w: World) -> None:
+    raw = mail("line one\n.line two").replace(b"\r\n", b"\n")
+    done = curl(w, "--crlf", to=at_domain("447700900261"), raw=raw)
+    assert done.returncode == 0, done.stderr
+    wait_for(lambda: w.texts("+447700900261") == ["line one\n.line two"])
+
+
+def test_curl_writes_a_mail_with_a_picture(w: World, tmp_path: Path) -> None:
+    (tmp_path / "camera.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40)
+    form = ("-F", "=Somebody at the door", "-F", f"=@{tmp_path}/camera.png;encoder=base64")
+    done = curl(w, "--header", f"From: {ALICE}", *form, to=at_domain("447700900262"))
+    assert done.returncode == 0, done.stderr
+    wait_for(lambda: w.texts("+447700900262") == ["Somebody at the door"])
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_curl_with_a_recipient_that_is_refused(w: World, *, allowed: bool) -> None:
+    to = [f"nonsense@{DOMAIN}", *at_domain("447700900263"), f"123@{DOMAIN}"]
+    done = curl(w, *(["--mail-rcpt-allowfails"] if allowed else []), to=to, raw=mail("who can have it"))
+    if allowed:
+        assert done.returncode == 0, done.stderr
+        wait_for(lambda: w.texts("+447700900263") == ["who can have it"])
+    else:
+        assert done.returncode == 55, done.stderr  # CURLE_SEND_ERROR: curl gives the whole mail up
+        assert b"550" in done.stderr
+
+
+def test_curl_learns_nothing_by_vrfy_and_expn(w: World) -> None:
+    known, unknown = (curl(w, "--include", to=[name]) for name in (f"oncall@{DOMAIN}", f"nobody@{DOMAIN}"))
+    assert known.returncode == unknown.returncode
+    assert known.stdout == unknown.stdout
+    assert curl(w, "--request", "EXPN", to=["team"]).returncode != 0
+
+
+def test_curl_that_is_killed_inside_a_mail(w: World) -> None:
+    before = submissions(w)
+    to = ("--mail-from", ALICE, "--mail-rcpt", f"447700900264@{DOMAIN}")
+    sending = subprocess.Popen(
+        ["curl", "--silent", *to, "--upload-file", "-", f"smtp://127.0.0.1:{w.port}"], stdin=subprocess.PIPE
+    )
+    assert sending.stdin is not None
+    sending.stdin.write(mail("half of it") + b"more of it\r\n" * 20_000)  # curl is reading, so DATA has begun
+    sending.stdin.flush()
+    sending.kill()
+    sending.stdin.close()
+    sending.wait()
+    until_nobody_is_connected(w.port)
+    assert submissions(w) == before
+    assert w.texts("+447700900264") == []
+
+
+def msmtp(w: World, *options: str, raw: bytes) -> Done:
     server = ("--host=127.0.0.1", f"--port={w.port}", f"--from={ALICE}", "--file=/dev/null")
-    done = run("msmtp", *server, f"447700900254@{DOMAIN}", raw=mail("by msmtp").replace(b"\r\n", b"\n"))
+    return run("msmtp", *server, *options, raw=raw.replace(b"\r\n", b"\n"))
+
+
+def test_msmtp(w: World) -> None:
+    done = msmtp(w, f"447700900254@{DOMAIN}", raw=mail("by msmtp"))
     assert done.returncode == 0, done.stderr
     wait_for(lambda: w.texts("+447700900254") == ["by msmtp"])
-    done = run("msmtp", *server, f"nonsense@{DOMAIN}", raw=mail("never").replace(b"\r\n", b"\n"))
-    assert done.returncode != 0
+
+
+def test_msmtp_reads_the_recipients_from_the_mail(w: World) -> None:
+    people = {"To": f"Phone <447700900271@{DOMAIN}>", "Cc": f"447700900272@{DOMAIN}"}
+    done = msmtp(w, "--read-recipients", raw=mail("as sendmail -t", **people, Bcc=f"447700900273@{DOMAIN}"))
+    assert done.returncode == 0, done.stderr
+    wait_for(lambda: [w.texts(f"+44770090027{digit}") for digit in "123"] == [["as sendmail -t"]] * 3)
+
+
+def test_msmtp_tells_its_caller_what_went_wrong(w: World) -> None:
+    """One address that is refused, and the mail goes to nobody; too large is no fault of an address."""
+    done = msmtp(w, f"447700900274@{DOMAIN}", f"nonsense@{DOMAIN}", raw=mail("never"))
+    assert done.returncode == EX_DATAERR, done.stderr
     assert b"550 5.1.1" in done.stderr
+    done = msmtp(w, f"447700900274@{DOMAIN}", raw=mail("x" * 70 + "\n") * 20_000)
+    assert done.returncode == EX_UNAVAILABLE, done.stderr
+    assert b"552 5.3.4" in done.stderr
+    assert w.texts("+447700900274") == []
+
+
+def test_msmtp_is_told_to_come_again(tmp_path: Path) -> None:
+    """And then the repeat is one text."""
+    with world(tmp_path) as w:
+        raw = mail("again", message_id="again@acme.example")
+        with database_in_trouble(w):
+            done = msmtp(w, f"447700900275@{DOMAIN}", raw=raw)
+            assert done.returncode == EX_UNAVAILABLE, done.stderr
+            assert b"451 4.3.0" in done.stderr
+        assert [msmtp(w, f"447700900275@{DOMAIN}", raw=raw).returncode for _ in range(2)] == [0, 0]
+        wait_for(lambda: w.texts("+447700900275") == ["again"])
+        assert submissions(w) == 1
+
+
+def test_msmtp_asks_for_delivery_reports(w: World) -> None:
+    """It refuses to send where they are not offered."""
+    before = submissions(w)
+    done = msmtp(
+        w, "--dsn-notify=failure,delay", "--dsn-return=hdrs", f"447700900276@{DOMAIN}", raw=mail("msmtp")
+    )
+    assert done.returncode == 0, done.stderr
+    wait_for(lambda: w.texts("+447700900276") == ["msmtp"])
+    assert submissions(w) == before + 1
