@@ -1,133 +1,90 @@
-"""`make bench`: durable intake and mail-to-DLR, beside a bare aiosmtpd sink in the same run.
+"""`make bench`: what mailgate does in a second, beside peers in the same run. Nothing about speed is asserted.
 
-Load by Postfix' smtp-source, 32 kept-open sessions, two mails: its own short one, with a Message-ID of its own each,
-and a realistic one of 1 KB with eight headers as devices send it, without one. All take turns, so that a change of
-the machine's speed meets all of them; medians are reported, and their ratios. Nothing is asserted.
+All take turns, in alternating order, so that a change of the machine's speed meets all of them; the medians and the
+ratios within a round are what counts. Every figure is checked by counting what is in the database or has arrived;
+the exit code is 1 when a count is wrong or a server died.
 """
 
 import argparse
-import contextlib
 import shutil
-import statistics
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(1, str(Path(__file__).parent.parent))
+sys.path.insert(2, str(Path(__file__).parent.parent / "peers"))
 
-from killable import Killable, free_port, killable
-from sqlalchemy import func, select
+import report
+from load import SOURCE, Broken
+from suite import GROUPS, Group, Size, Stage
 
-from gateway_core.storage import tables
-from gateway_core.storage.engine import open_engine
-
-HERE = Path(__file__).parent
-SOURCE = "/usr/sbin/smtp-source"
-SESSIONS = 32
-RECIPIENT = "447700900123@sms.localhost"
-OWN, DEVICE = ("-l", "140"), ("-F", str(HERE / "mail.txt"))
-
-
-def load(port: int, mails: int, mail: tuple[str, str] = OWN) -> None:
-    command = [SOURCE, "-d", "-s", str(SESSIONS), "-m", str(mails), "-f", "load@example.com", "-t", RECIPIENT]
-    subprocess.run([*command, *mail, f"127.0.0.1:{port}"], check=True, timeout=300)
-
-
-def rate(port: int, mails: int, mail: tuple[str, str]) -> float:
-    began = time.perf_counter()
-    load(port, mails, mail)
-    return mails / (time.perf_counter() - began)
-
-
-@contextlib.contextmanager
-def sink() -> Iterator[int]:
-    port = free_port()
-    process = subprocess.Popen([sys.executable, str(HERE / "sink.py"), str(port)])
-    try:
-        time.sleep(1)
-        yield port
-    finally:
-        process.kill()
-        process.wait()
-
-
-@contextlib.contextmanager
-def gateway(folder: Path, *, paused: bool) -> Iterator[Killable]:
-    folder.mkdir()
-    with killable(folder) as server:
-        rows = "[[account]]\nname = 'demo'\nreceipts = 'failures'\nmax_segments = 10\n"
-        rows += f"[[route]]\nname = 'sim'\npaused = {str(paused).lower()}\n"
-        (folder / "rows.toml").write_text(rows)
-        for arguments in (("apply", "rows.toml"), ("account", "credit", "demo", "1000000")):
-            done = server.run(*arguments)
-            if done.returncode:
-                raise SystemExit(done.stderr)
-        time.sleep(2)  # changes of rows act within two seconds
-        yield server
-
-
-def messages(server: Killable, state: str | None = None) -> int:
-    engine = open_engine(f"sqlite:///{server.folder}/var/mailgate.db")
-    counted = select(func.count()).select_from(tables.message)
-    if state:
-        counted = counted.where(tables.message.c.state == state)
-    with engine.connect() as conn:
-        found = conn.execute(counted).scalar_one()
-    engine.dispose()
-    return int(found)
-
-
-def to_dlr(server: Killable, mails: int) -> float:
-    """Mails a second until the last of them is DELIVERED."""
-    wanted = messages(server, "DELIVERED") + mails
-    began = time.perf_counter()
-    load(server.smtp, mails)
-    while messages(server, "DELIVERED") < wanted:
-        if time.perf_counter() - began > 120:
-            raise SystemExit(f"{wanted - messages(server, 'DELIVERED')} were not delivered")
-        time.sleep(0.02)
-    return mails / (time.perf_counter() - began)
+WARM = 200
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mails", type=int, default=3000)
-    parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
+    chosen = _arguments()
     if not shutil.which(SOURCE):
         raise SystemExit(f"{SOURCE} is missing: make test-deps installs Postfix, which brings it")
-    found: dict[str, list[float]] = {
-        name: [] for name in ("sink, short", "intake, short", "mail to DLR", "sink, 1 KB", "intake, 1 KB")
-    }
-    with tempfile.TemporaryDirectory() as folder, sink() as port:
-        place = Path(folder)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers end with us
+    size = Size(chosen.mails, chosen.memory, chosen.pipes)
+    began = time.monotonic()
+    try:
         with (
-            gateway(place / "paused", paused=True) as intake,
-            gateway(place / "running", paused=False) as whole,
+            tempfile.TemporaryDirectory(prefix="mailgate-bench-") as folder,
+            Stage(Path(folder), size) as stage,
         ):
-            for server in (intake, whole):
-                load(server.smtp, 200)  # warm
-            for _ in range(arguments.rounds):
-                found["sink, short"].append(rate(port, arguments.mails, OWN))
-                found["intake, short"].append(rate(intake.smtp, arguments.mails, OWN))
-                found["mail to DLR"].append(to_dlr(whole, arguments.mails))
-                found["sink, 1 KB"].append(rate(port, arguments.mails, DEVICE))
-                found["intake, 1 KB"].append(rate(intake.smtp, arguments.mails, DEVICE))
-            kept = messages(intake)
-            if kept != 200 + 2 * arguments.rounds * arguments.mails:
-                raise SystemExit(f"{kept} messages were kept")
-    report(found)
+            groups = [group for name in chosen.only for group in GROUPS[name](stage, size)]
+            _take_turns([group for group in groups if group.repeated], chosen.rounds)
+            _once([group for group in groups if not group.repeated])
+    except (Broken, OSError, subprocess.SubprocessError) as error:
+        raise SystemExit(f"no figures: {error}") from None
+    print(report.table(groups))
+    print(f"{chosen.mails} mails, {chosen.rounds} rounds, {time.monotonic() - began:.0f} s")
 
 
-def report(found: dict[str, list[float]]) -> None:
-    print(f"{'':14}{'min':>8}{'median':>8}{'max':>8}   mails/s; ratio to the bare sink with the same mail")
-    for name, rates in found.items():
-        base = statistics.median(found["sink, 1 KB" if "1 KB" in name else "sink, short"])
-        median = statistics.median(rates)
-        print(f"{name:14}{min(rates):8.0f}{median:8.0f}{max(rates):8.0f}   {median / base:.2f}")
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--mails", type=int, default=3000, help="a turn; slow ones take a part (default 3000)"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each (default 5)")
+    parser.add_argument("--only", type=_names, default=list(GROUPS), help=f"some of {','.join(GROUPS)}")
+    parser.add_argument("--memory", type=int, default=100_000, help="mails until memory is read again")
+    parser.add_argument("--pipes", type=int, default=10, help="pipes of the Postfix in front of Kannel")
+    return parser.parse_args()
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := set(names) - set(GROUPS):
+        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: not one of {', '.join(GROUPS)}")
+    return names
+
+
+def _take_turns(groups: list[Group], rounds: int) -> None:
+    measures = [measure for group in groups for measure in group.measures]
+    for measure in measures:
+        measure.turn(min(WARM, measure.mails))
+    for number in range(rounds if measures else 0):
+        _progress(f"round {number + 1} of {rounds}")
+        for measure in measures if number % 2 == 0 else reversed(measures):
+            measure.values.append(measure.turn(measure.mails))
+
+
+def _once(groups: list[Group]) -> None:
+    for group in groups:
+        _progress(group.title)
+        for measure in group.measures:
+            measure.values.append(measure.turn(measure.mails))
+
+
+def _progress(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
