@@ -52,7 +52,7 @@ soak: .venv/.dev ## long runs, outside CI: crashes, fuzzing, TLS from every side
 	ROUNDS=50 $(BIN)/pytest tests/faults -s
 	$(BIN)/python tests/fuzz/fuzz_smtp.py --seconds 600
 	$(BIN)/python tests/fuzz/fuzz_mail.py --seconds 600
-	SOAK=1 $(BIN)/pytest tests/peers/test_tls_versions.py
+	SOAK=1 $(BIN)/pytest tests/peers/test_tls_versions.py tests/mailgate/test_hostile_mime.py
 
 lock: .venv/.dev ## names, versions and hashes only
 	$(BIN)/pip install --quiet uv

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,7 +18,7 @@ LONGEST_HOLD = 0.1  # seconds in which the event loop does nothing else
 TRIES = 3  # this machine has other work to do as well: the best of these counts
 SMALL = 30_000  # bytes, in CRLF; read in the event loop
 LARGE = 2_500_000
-HUGE = 22_000_000  # some grow by a half in CRLF; smtp.max_message_bytes is raised for them
+HUGE = 12_500_000  # most grow in CRLF: about the 25 MB of smtp.max_message_bytes; some need more
 
 # 25 MB: one call into C over all of it holds every thread up, whichever thread makes it
 AT_FULL_SIZE = (
@@ -136,6 +137,7 @@ def test_a_large_one(listening, name):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(os.environ.get("SOAK") != "1", reason="mails of the largest size run in make soak")
 @pytest.mark.parametrize("name", AT_FULL_SIZE)
 def test_one_of_full_size(listening, name):
     assert sent(listening, HOSTILE[name].make(HUGE), HOSTILE[name].large) < LONGEST_HOLD
