@@ -1,7 +1,8 @@
 """Bytes of a connection to command lines and mails. Pure: no sockets, no decisions.
 
-Only CRLF ends a line and only CRLF.CRLF a mail (RFC 5321 §2.3.8, §4.1.1.4): whoever takes less lets one of two
-servers see a mail that the other did not (CVE-2023-51764). A legacy profile may take a bare LF as line end.
+Only CRLF.CRLF ends a mail (RFC 5321 §2.3.8, §4.1.1.4): whoever takes less lets one of two servers see a mail that the
+other did not (CVE-2023-51764). A command line that a bare LF ended is given out as it is, to be refused. A legacy
+profile may take a bare LF as line end.
 """
 
 import re
