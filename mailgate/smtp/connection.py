@@ -77,7 +77,8 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """A client may close its half after the final dot and still wait for the answer."""
         self._half_closed = True
-        return self._busy and not self.session.tls  # TLS knows no half
+        unfinished = self._busy or self._later or self.blocked
+        return unfinished and not self.session.tls  # TLS knows no half
 
     def pause_writing(self) -> None:
         self.blocked = True
@@ -113,7 +114,11 @@ class Connection(asyncio.Protocol):
             self._later = True
             self._loop.call_soon(self._work)
         self._flush()
-        if self._held_back and self._transport and not (self._busy or self._later):
+        if self._busy or self._later or self.blocked:
+            return
+        if self._half_closed:
+            self._close()
+        elif self._held_back and self._transport:
             self._held_back = False
             self._transport.resume_reading()
 
@@ -191,8 +196,6 @@ class Connection(asyncio.Protocol):
         except Exception:  # the edge of a late answer: nobody else ends this connection
             log.exception("connection failed", peer=self.session.peer)
             self.abort()
-        if self._half_closed and not self._busy:
-            self._close()
 
     # --- replies ----------------------------------------------------------------------------------------
 
