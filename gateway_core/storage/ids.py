@@ -16,6 +16,7 @@ NODES = 1 << 12
 _COUNTER_BITS = 10
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
+_PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]
 _LENGTH = 13
 
 
@@ -47,11 +48,8 @@ def made_at(number: int) -> int:
 
 def show(kind: str, number: int) -> str:
     """The id as people see it: `show("m", …)` is `m` and 13 characters."""
-    letters = []
-    for _ in range(_LENGTH):
-        number, value = divmod(number, 32)
-        letters.append(_ALPHABET[value])
-    return kind + "".join(reversed(letters))
+    pairs = [_PAIRS[number >> bits & 1023] for bits in range(50, -1, -10)]
+    return f"{kind}{_ALPHABET[number >> 60 & 31]}{''.join(pairs)}"
 
 
 def read(kind: str, shown: str) -> int | None:

@@ -4,7 +4,7 @@ Order: choose a part, decode, unwrap format=flowed or walk the HTML, obey marker
 Mail of monitoring systems is never guessed at: a line such as `Address: 10.0.0.5` looks like a signature.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailgate.body import flowed, html, lines, markers, parts, quotes
 from mailgate.mail import Mail, Part
@@ -17,16 +17,14 @@ _SHOWN = 1000
 _MOST_READ = 1_048_576  # bytes of all the parts that are tried, so that none of a mail's 200 costs as much as the first
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
+class Removed(NamedTuple):
     """A piece that is not texted, and why in a stable word or two."""
 
     text: str
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """`source` says where the text came from: body, subject, both, or nowhere."""
 
     text: str

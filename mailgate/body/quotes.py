@@ -6,8 +6,8 @@ between quoted lines keep the lines that they answer. Each line is looked at a b
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from mailgate.body import phrases
 
@@ -17,8 +17,7 @@ _VERB_WITHIN = 260  # characters of the end
 _WRAPPED = 60  # a quoted line as long as this may have been wrapped, the rest without its mark
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(NamedTuple):
     kept: str
     removed: tuple[str, ...]
 

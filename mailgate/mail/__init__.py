@@ -1,7 +1,7 @@
 """A mail as the rest of the program sees it: decoded headers, who it is from, and its parts. No I/O."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailgate.mail import lines, mime
 from mailgate.mail.address import mailboxes
@@ -15,8 +15,7 @@ _NOT_ATTACHED = frozenset({"text/plain", "text/html", "text/calendar"})
 _MAX_REFERENCES = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(NamedTuple):
     """`from_` lists every mailbox of every From field; only `from_clean` says that there is exactly one and
     that no parser could read it differently.
     """
