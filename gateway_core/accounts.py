@@ -41,6 +41,7 @@ def _sender_id(value: str) -> str:
 
 
 Network = Annotated[str, AfterValidator(_network)]
+SenderID = Annotated[str, AfterValidator(_sender_id)]
 ANYWHERE: tuple[str, ...] = ("0.0.0.0/0", "::/0")
 
 
@@ -50,7 +51,7 @@ class Terms(Section):
     credit_alarm: int | None = None  # 1/10,000; the balance that is worth an alarm
     alarm_to: tuple[str, ...] = ()
     replies_to: tuple[str, ...] = ()
-    sender_id: Annotated[str, AfterValidator(_sender_id)] = ""
+    sender_id: SenderID = ""
     region: Annotated[str, AfterValidator(_region)] = "GB"
     timezone: Annotated[str, AfterValidator(_timezone)] = "Europe/London"
     receipts: Literal["none", "failures", "all"] = "failures"

@@ -4,11 +4,11 @@ Submit decides with it, and so does everything that only wants to know: RCPT, pr
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from gateway_core import encoding, numbers, routing
 from gateway_core.accounts import Account, Terms
+from gateway_core.caps import Cap
 from gateway_core.directory import Snapshot
 from gateway_core.encoding import Segments
 from gateway_core.errors import (
@@ -26,26 +26,24 @@ from gateway_core.storage.storable import storable
 _LONGEST = 255 * 153  # characters that 255 segments hold: more is not even split
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(NamedTuple):
     """What somebody asks for: one text to one or more numbers (E.164)."""
 
     account: Account
     to: tuple[str, ...]
     text: str
-    origin: dict[str, Any] = field(default_factory=dict)  # comes back on every notice
+    origin: Mapping[str, Any] | None = None  # comes back on every notice
     notify: bool = False  # tell the origin what becomes of it
     whole: bool = False  # refuse everything when one recipient is refused (a mail has one answer)
     key: Key | None = None
     sender_id: str = ""  # "": the account's
-    sender_ids: Mapping[str, str] = field(
-        default_factory=dict
-    )  # by recipient: the number of its conversation
+    sender_ids: Mapping[str, str] | None = None  # by recipient: the number of its conversation
     client_ref: str | None = None
     max_segments: int | None = None  # fewer than the account allows
     validity_minutes: int | None = None
     send_at: int | None = None
     segments: Segments | None = None  # of this text under these terms, where they are known already
+    cap: Cap | None = None  # what who submits may spend a day
 
 
 class Draft(NamedTuple):
@@ -68,9 +66,10 @@ def decide(snapshot: Snapshot, submission: Submission) -> tuple[str, list[Draft]
     except Refused as error:
         return "", [], [(to, error) for to in dict.fromkeys(submission.to)]
     drafts, refused = [], []
+    conversed = submission.sender_ids or {}
     for to in dict.fromkeys(submission.to):
         try:
-            sender_id = submission.sender_ids.get(to, submission.sender_id)
+            sender_id = conversed.get(to, submission.sender_id)
             drafts.append(draft(snapshot, submission.account, to, segments, sender_id))
         except Refused as error:
             refused.append((to, error))

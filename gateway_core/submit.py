@@ -1,7 +1,7 @@
 """The door in, from people: the only place that creates a Message, and takes the money for it.
 
 `submit` decides without I/O (drafts.decide), then hands one unit to the writer; `_accept` decides again what only the
-transaction can know (keys, credit) and writes. The future holds an Outcome after the commit, never before.
+transaction can know (keys, caps, credit) and writes. The future holds an Outcome after the commit, never before.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, insert
 
-from gateway_core import alarms, conversations, keys, ledger, moves
+from gateway_core import alarms, caps, conversations, keys, ledger, moves
 from gateway_core.accounts import Account
 from gateway_core.drafts import Draft, Submission, decide
 from gateway_core.errors import NoCredit, Refused
@@ -66,6 +66,7 @@ class _Unit(NamedTuple):
     text: str
     origin: str  # JSON
     key: keys.Key | None
+    cap: caps.Cap | None
     client_ref: str | None
     notify: bool
     validity_minutes: int | None
@@ -99,8 +100,9 @@ def _unit(
         ids,
         asked.account,
         text,
-        json.dumps(asked.origin),
+        json.dumps(asked.origin or {}),
         asked.key,
+        asked.cap and asked.cap._replace(key=storable(asked.cap.key)),
         asked.client_ref and storable(asked.client_ref),
         asked.notify,
         asked.validity_minutes,
@@ -143,16 +145,18 @@ class _Rows:
 
 
 def _accept(conn: Connection, units: Sequence[_Unit]) -> list[Outcome]:
-    """Fold: keys and credit are decided here, in order, with the accounts locked."""
+    """Fold: keys, caps and credit are decided here, in order, with the accounts locked."""
     ids = units[0].ids
     spendable = ledger.lock(conn, [unit.account.id for unit in units])
     before = dict(spendable)
     known = keys.Known(conn, [(unit.key, [one.to for one in unit.texts]) for unit in units if unit.key])
+    spent = caps.Spent(conn, [unit.cap for unit in units if unit.cap])
     rows = _Rows(ids)
-    outcomes = [_decide_again(unit, spendable, known, rows) for unit in units]
+    outcomes = [_decide_again(unit, spendable, known, spent, rows) for unit in units]
     _SUBMISSION.many(conn, rows.submissions)
     _MESSAGE.many(conn, rows.messages)
     known.write(conn)
+    spent.write(conn)
     ledger.record(conn, ids, rows.entries)
     moves.record(conn, ids, rows.events)
     conversations.texted(conn, ids, rows.said)
@@ -160,7 +164,9 @@ def _accept(conn: Connection, units: Sequence[_Unit]) -> list[Outcome]:
     return outcomes
 
 
-def _decide_again(unit: _Unit, spendable: dict[int, int], known: keys.Known, rows: _Rows) -> Outcome:
+def _decide_again(
+    unit: _Unit, spendable: dict[int, int], known: keys.Known, spent: caps.Spent, rows: _Rows
+) -> Outcome:
     account_id, new = unit.account.id, unit.texts
     try:
         repeats = known.repeats(account_id, unit.key, [one.to for one in new])
@@ -177,13 +183,25 @@ def _decide_again(unit: _Unit, spendable: dict[int, int], known: keys.Known, row
         )
         rows.events.append((first.message_id, Actor.SUBMIT, first.state, first.state, "repeat suppressed"))
     cost = sum([one.price for one in new])
-    if new and cost > spendable[account_id]:
-        words = NoCredit(f"the account's credit does not cover this ({len(new)} recipients)")
-        results.update({one.to: words for one in new})
-    elif new:
-        spendable[account_id] -= cost
-        submission_id = _store(unit, new, known, results, rows)
+    try:
+        if new:
+            _take(unit, cost, len(new), spendable, spent)
+            submission_id = _store(unit, new, known, results, rows)
+    except Refused as error:
+        results.update({one.to: error for one in new})
     return Outcome(submission_id, tuple(results.items()))
+
+
+def _take(unit: _Unit, cost: int, count: int, spendable: dict[int, int], spent: caps.Spent) -> None:
+    """Of the cap and of the credit, both or neither. Raises QuotaExceeded, NoCredit."""
+    cap, account = unit.cap, unit.account
+    if cap:
+        spent.require(cap, cost, account.currency)
+    if cost > spendable[account.id]:
+        raise NoCredit(f"the account's credit does not cover this ({count} recipients)")
+    if cap:
+        spent.take(cap, cost)
+    spendable[account.id] -= cost
 
 
 def _store(

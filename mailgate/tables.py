@@ -15,6 +15,11 @@ sender = Table(  # an address that may submit for an account, and where its mail
     Column("monitoring", Boolean, nullable=False),
     Column("lists", Boolean, nullable=False),
     Column("password_hash", Text, nullable=True),  # argon2id, with accept = "auth"
+    Column("secret_hash", Text, nullable=True),  # likewise, with accept = "secret"
+    Column("destinations", JSON, nullable=False, server_default='["*"]'),  # besides those of the account
+    Column("sender_ids", JSON, nullable=False, server_default="[]"),  # that it may show; none: the account's
+    Column("hours", Text, nullable=False, server_default=""),  # when it may text; "": always
+    Column("daily_spend", BigInteger, nullable=True),  # 1/10,000 of the currency unit; NULL: no cap
     UniqueConstraint("address"),
     Index(None, "account_id"),
 )

@@ -269,6 +269,16 @@ ledger_entry = Table(  # append-only; the sum of an account's entries is its bal
     UniqueConstraint("message_id", "kind"),  # charged once, given back once
 )
 
+spent = Table(  # what was taken under a spending cap; refunds do not give it back
+    "spent",
+    metadata,
+    _text("key"),  # opaque to the core: who spends
+    _text("day"),  # YYYY-MM-DD, in whatever time zone the submitter counts
+    _int("amount"),
+    PrimaryKeyConstraint("day", "key"),  # the day first: old rows are found without a second index
+    sqlite_with_rowid=False,
+)
+
 # --- out, to the network ----------------------------------------------------------------------------------
 
 attempt = Table(  # one submit of one segment, journalled before the bytes are written
