@@ -12,6 +12,7 @@ import hmac
 import struct
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway_core.storage import clock
 from mailgate.errors import NotOurDomain, UnknownToken
@@ -42,8 +43,7 @@ class ReturnPath:
     notice_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Typed:
+class Typed(NamedTuple):
     """A number or a name, as somebody typed it; `tag` is what followed a + behind it."""
 
     name: str
@@ -75,13 +75,24 @@ def read(address: str, domains: Collection[str], secrets: Sequence[str]) -> Reci
     if name == "postmaster" and not domain:  # RFC 5321 §4.5.1
         return Operator(name)
     if domain not in domains:
-        raise NotOurDomain(f"{domain or address} is not a domain of this gateway")
+        raise NotOurDomain(
+            f"{domain} is not a domain of this gateway" if domain else "the address has no domain"
+        )
     if name in OPERATOR_NAMES:
         return Operator(name)
     if name.startswith(("r.", "b.")) and name.count(".") == 2:
         return _read_signed(name, secrets)
     typed, tag = _tagged(local)
     return Typed(typed, tag)
+
+
+def hidden_tag(address: str) -> str:
+    """As records show it: what follows a + may be a secret."""
+    local, at, domain = address.rpartition("@")
+    if not at:
+        local, domain = domain, ""
+    typed, tag = _tagged(local)
+    return f"{typed}+...{at}{domain}" if tag else address
 
 
 def _tagged(local: str) -> tuple[str, str]:

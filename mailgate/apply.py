@@ -21,7 +21,7 @@ from gateway_core.directory import raise_revision
 from gateway_core.errors import SettingsError
 from gateway_core.storage import clock, tables
 from gateway_core.storage.ids import Ids
-from mailgate import passwords, rows
+from mailgate import passwords, rows, sender_secrets
 from mailgate import tables as mail_tables
 from mailgate.settings import explain
 
@@ -155,23 +155,27 @@ def _sender(work: _Work, account_id: int, where: str, given: rows.SenderRow) -> 
     if stored and stored["account_id"] != account_id:
         raise SettingsError(f"{where}: sender {given.address}: belongs to another account")
     where = f"{where}: sender {given.address}"
-    hashed = None if given.remove else _password_hash(where, stored, given)
-    _upsert(work, table, where, stored, given, account_id=account_id, password_hash=hashed)
+    hashes: dict[str, Any] = {}
+    if not given.remove:
+        hashes["password_hash"] = _hash(where, stored, given, "auth", "password", given.password)
+        secret = sender_secrets.form(given.secret)
+        hashes["secret_hash"] = _hash(where, stored, given, "secret", "secret", secret)
+    _upsert(work, table, where, stored, given, account_id=account_id, **hashes)
 
 
-def _password_hash(where: str, stored: Any, given: rows.SenderRow) -> str | None:
-    """The stored one, unless another password is given: each hash of it would be another value."""
+def _hash(where: str, stored: Any, given: rows.SenderRow, proof: str, key: str, value: str) -> str | None:
+    """The stored one, unless another password or secret is given: each hash of it would be another value."""
     accept = stored["accept"] if stored and "accept" not in given.model_fields_set else given.accept
-    if accept != "auth":
-        if given.password:
-            raise SettingsError(f'{where}: password: only with accept = "auth"')
+    if accept != proof:
+        if value:
+            raise SettingsError(f'{where}: {key}: only with accept = "{proof}"')
         return None
-    old: str | None = stored["password_hash"] if stored else None
-    if not given.password and (old is None or "password" in given.model_fields_set):
-        raise SettingsError(f'{where}: password: needed with accept = "auth"')
-    if not given.password or (old and passwords.verify(old, given.password)):
+    old: str | None = stored[f"{key}_hash"] if stored else None
+    if not value and (old is None or key in given.model_fields_set):
+        raise SettingsError(f'{where}: {key}: needed with accept = "{proof}"')
+    if not value or (old and passwords.verify(old, value)):
         return old
-    return passwords.make_hash(given.password)
+    return passwords.make_hash(value)
 
 
 def _contact(work: _Work, account_id: int, where: str, given: rows.ContactRow) -> None:
@@ -266,8 +270,9 @@ def _upsert(
 def _note_changes(work: _Work, where: str, old: dict[str, Any], new: dict[str, Any]) -> bool:
     changed = [key for key in new if old.get(key) != new[key]]
     for key in changed:
-        if key == "password_hash":
-            work.changes.append(f"{where}: password: {'changed' if new[key] else 'taken away'}")
+        if key in {"password_hash", "secret_hash"}:
+            said = "changed" if new[key] else "taken away"
+            work.changes.append(f"{where}: {key.removesuffix('_hash')}: {said}")
         else:
             work.changes.append(f"{where}: {key}: {_shown(old.get(key))} -> {_shown(new[key])}")
     return bool(changed)

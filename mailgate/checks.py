@@ -1,27 +1,39 @@
-"""Deciding a mail: one literal list of checks for each recipient, one for the mail. `explain` shows them all.
+"""Deciding who may text whom: one literal list of checks for each recipient. `explain` shows them all.
 
 A check returns what is known now, or raises Refused. Nothing here writes; only a reply address reads the database.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from gateway_core import conversations, numbers
+from gateway_core import conversations, hours, numbers
 from gateway_core.accounts import Account
-from gateway_core.drafts import check_destination, compose, sender_id_for
-from gateway_core.encoding import Segments
-from gateway_core.errors import NothingToText, UnknownSender
+from gateway_core.drafts import check_destination, sender_id_for
+from gateway_core.errors import (
+    DestinationNotAllowed,
+    SenderIDNotAllowed,
+    UnknownSender,
+)
 from gateway_core.gateway import Gateway
 from gateway_core.storage import clock
-from mailgate import addresses, body, guard, trust
+from mailgate import addresses, trust
 from mailgate.addresses import Operator, ReplyToken, ReturnPath
-from mailgate.body import Text
 from mailgate.dsn import NO_RECIPIENT_OPTIONS, RecipientOptions
-from mailgate.errors import FromNotCovered, NullSender, UnknownName, UnknownToken
-from mailgate.mail import Mail
+from mailgate.errors import (
+    NullSender,
+    OutsideHours,
+    UnknownName,
+    UnknownToken,
+)
+from mailgate.proof import Prover
+from mailgate.proof.names import Names
+from mailgate.sender_secrets import Secrets
 from mailgate.settings import Settings
-from mailgate.trust import Book, Rule
+from mailgate.spoofs import Spoofs
+from mailgate.trust import Book, Rule, Shown, Standing
 
 NOT_ALLOWED = "this sender may not text from here"  # one wording for every sender that is not proved
 
@@ -35,6 +47,14 @@ class Intake:
     book: Book
     secrets: tuple[str, ...]
     loop_token: str  # what our own mails carry in X-Mailgate-Loop
+    sender_secrets: Secrets = field(default_factory=Secrets)
+    spoofs: Spoofs = field(default_factory=Spoofs)
+    prover: Prover = field(init=False)
+
+    def __post_init__(self) -> None:
+        mail = self.settings.mail
+        prover = Prover(Names(mail.dns_servers), mail.trusted_relays, mail.authserv_id)
+        object.__setattr__(self, "prover", prover)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +65,14 @@ class Envelope:
     peer: str
     door: str = "smtp"
     auth: str = ""  # address of the sender rule that a login proved
+    helo: str = ""  # what the peer calls itself
 
 
 class Recipient(NamedTuple):
-    """One decided recipient: numbers of an account, the operator, or a return path of ours."""
+    """One decided recipient: numbers of an account, the operator, or a return path of ours.
+
+    `pending`: only the mail itself can prove its sender, so what it may text is decided then (`settle`).
+    """
 
     address: str
     named: addresses.Recipient | None = None
@@ -57,7 +81,14 @@ class Recipient(NamedTuple):
     to: tuple[str, ...] = ()
     sender_id: str = ""  # of the conversation that a reply address names
     dsn: RecipientOptions = NO_RECIPIENT_OPTIONS  # what its sender asked of reports
+    pending: bool = False
 
+    def is_ours(self) -> bool:
+        """Mail that is for no phone."""
+        return isinstance(self.named, Operator | ReturnPath)
+
+
+Check = Callable[[Intake, Envelope, Recipient], Recipient]
 
 # --- deciding a recipient ---------------------------------------------------------------------------------
 
@@ -75,26 +106,33 @@ def _not_null(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient
 
 
 def _sender(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
-    """Does a rule cover the envelope sender, and does the mail come from where the rule says?"""
-    rule, account = identify(intake, envelope)
-    return known._replace(rule=rule, account=account)
+    """Does a rule cover the envelope sender, and can the mail be what the rule demands?"""
+    rule, account, pending = identify(intake, envelope)
+    return known._replace(rule=rule, account=account, pending=pending)
 
 
-def identify(intake: Intake, envelope: Envelope) -> tuple[Rule, Account]:
-    """The rule and account of an envelope sender. Raises UnknownSender, in the same words whatever the cause."""
+def identify(intake: Intake, envelope: Envelope) -> tuple[Rule, Account, bool]:
+    """Rule and account of an envelope sender, and whether the mail has to prove it still.
+
+    Raises UnknownSender, in the same words whatever the cause.
+    """
     rule = intake.book.rules().covering(envelope.mail_from) if envelope.mail_from else None
     account = intake.gateway.snapshot.accounts.get(rule.account_id) if rule else None
-    if rule is None or account is None or not trust.fits(rule, envelope.peer, envelope.auth):
+    if rule is None or account is None:
         raise UnknownSender(NOT_ALLOWED)
-    return rule, account
+    standing = trust.judge(rule, envelope.mail_from, Shown(envelope.peer, envelope.auth))
+    if standing is Standing.NOT_PROVED:
+        raise UnknownSender(NOT_ALLOWED)
+    return rule, account, standing is Standing.PENDING
 
 
-def account_name(intake: Intake, envelope: Envelope) -> str:
-    """For records: "" when the sender is not proved."""
-    try:
-        return identify(intake, envelope)[1].name
-    except UnknownSender:
-        return ""
+def _after_proof(decide: Check) -> Check:
+    """A check that is put off while the sender is not proved: its refusals would tell a stranger about the account."""
+
+    def check(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
+        return known if known.pending else decide(intake, envelope, known)
+
+    return check
 
 
 def _number(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
@@ -105,7 +143,7 @@ def _number(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
     if not isinstance(named, addresses.Typed):
         raise TypeError(named)
     if named.tag:
-        raise UnknownName(f"+{named.tag} is not an option")
+        raise UnknownName("what stands behind the + is not an option")
     contact = intake.book.contact(account.id, named.name)
     if contact is not None:
         return known._replace(to=contact)
@@ -126,23 +164,52 @@ def _conversation(intake: Intake, known: Recipient, token: ReplyToken) -> Recipi
 
 
 def _destination(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
-    """Do account, price list and routes allow these numbers?"""
-    snapshot, account = intake.gateway.snapshot, _account(known)
+    """Do account, sender rule, price list and routes allow these numbers?"""
+    snapshot, account, rule = intake.gateway.snapshot, _account(known), known.rule
     for to in known.to:
         check_destination(snapshot, account, to)
-    sender_id_for(snapshot, account, known.sender_id)
+        if rule and not numbers.matches(to, rule.destinations):
+            raise DestinationNotAllowed(f"{to} is not a destination that the rule for {rule.address} allows")
     return known
 
 
-_NOBODYS_PHONE = (Operator, ReturnPath)
+def _sender_id(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
+    """May account and sender rule use what the handset will show?"""
+    rule, wanted = known.rule, known.sender_id
+    if rule and rule.sender_ids:
+        wanted = wanted or rule.sender_ids[0]
+        if wanted not in rule.sender_ids:
+            raise SenderIDNotAllowed(f"{wanted} is not a sender ID that the rule for {rule.address} allows")
+    sender_id_for(intake.gateway.snapshot, _account(known), wanted)
+    return known._replace(sender_id=wanted)
 
-Check = Callable[[Intake, Envelope, Recipient], Recipient]
-RECIPIENT_CHECKS: tuple[tuple[str, Check], ...] = (
+
+def _hours(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
+    """May the sender text at this time of the account's day?"""
+    rule = known.rule
+    if (
+        rule
+        and rule.hours
+        and not hours.hold(rule.hours, datetime.now(ZoneInfo(_account(known).terms.timezone)))
+    ):
+        raise OutsideHours(f"{rule.address} may text {rule.hours} ({_account(known).terms.timezone}) only")
+    return known
+
+
+PROVED_CHECKS: tuple[tuple[str, Check], ...] = (
+    ("number", _number),
+    ("destination", _destination),
+    ("sender ID", _sender_id),
+    ("hours", _hours),
+)
+SENDER_CHECKS: tuple[tuple[str, Check], ...] = (
     ("address", _named),
     ("null sender", _not_null),
     ("sender", _sender),
-    ("number", _number),
-    ("destination", _destination),
+)
+RECIPIENT_CHECKS: tuple[tuple[str, Check], ...] = (
+    *SENDER_CHECKS,
+    *((name, _after_proof(decide)) for name, decide in PROVED_CHECKS),
 )
 
 
@@ -157,75 +224,14 @@ def check(intake: Intake, envelope: Envelope, address: str) -> Recipient:
     known = Recipient(address)
     for _name, decide in RECIPIENT_CHECKS:
         known = decide(intake, envelope, known)
-        if isinstance(known.named, _NOBODYS_PHONE):
+        if known.is_ours():
             return known
     return known
 
 
-# --- deciding the mail ------------------------------------------------------------------------------------
-
-
-class Reading(NamedTuple):
-    """What a mail says, under the terms of the account that it is for."""
-
-    mail: Mail
-    text: Text = Text("", (), "")
-    segments: Segments | None = None  # of the text, under the account's terms
-
-
-def _robot(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
-    """Did a robot write it, or is it running in circles?"""
-    refused = guard.verdict(
-        known.mail,
-        envelope_from=envelope.mail_from,
-        lists=rule.lists,
-        own_domains=intake.settings.mail.domains,
-        own_token=intake.loop_token,
-    )
-    if refused:
-        raise refused
-    return known
-
-
-def _from(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
-    """Is there one From, and does a rule of the same account cover it too?"""
-    mail = known.mail
-    if mail.from_count != 1 or not mail.from_clean:
-        raise FromNotCovered("the mail needs one From field with one address")
-    cover = intake.book.rules().covering(mail.from_[0])
-    if cover is None or cover.account_id != account.id or not trust.fits(cover, envelope.peer, envelope.auth):
-        raise FromNotCovered("the address in From may not text for this account")
-    return known
-
-
-def _text(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
-    """Is there something to text?"""
-    text = body.text(known.mail, text_from=account.terms.text_from, monitoring=rule.monitoring)
-    if not text.text.strip():
-        raise NothingToText("there is nothing to text in this mail")
-    return known._replace(text=text)
-
-
-def _length(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
-    """Does the text fit the account's terms?"""
-    return known._replace(segments=compose(account.terms, known.text.text))
-
-
-MailCheck = Callable[[Intake, Envelope, Rule, Account, Reading], Reading]
-MAIL_CHECKS: tuple[tuple[str, MailCheck], ...] = (
-    ("robot", _robot),
-    ("from", _from),
-    ("text", _text),
-    ("length", _length),
-)
-
-
-def read(intake: Intake, envelope: Envelope, recipient: Recipient, mail: Mail) -> Reading:
-    """Decide the mail for its account. Raises Refused."""
-    account, rule = recipient.account, recipient.rule
-    if account is None or rule is None:
-        raise UnknownSender(NOT_ALLOWED)
-    known = Reading(mail)
-    for _name, decide in MAIL_CHECKS:
-        known = decide(intake, envelope, rule, account, known)
-    return known
+def settle(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
+    """Decide a pending recipient, once its sender is proved. Raises Refused; may read the database."""
+    if known.pending:
+        for _name, decide in PROVED_CHECKS:
+            known = decide(intake, envelope, known)
+    return known._replace(pending=False)

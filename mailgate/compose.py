@@ -148,15 +148,36 @@ def _reply_local(state: Intake, conn: Connection, facts: dict[str, Any]) -> str:
 
 
 def _alarm(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
-    """The balance has fallen to the level that the account named."""
+    """What an account's own people should know: facts say what it is about."""
     facts, to = notice.facts, str(notice.target).removeprefix("mailto:")
-    mail = _begin(state, notice, _Thread(to, f"Credit of {facts['account']}: {facts['balance']}", ()))
+    subject, words = _ALARM_WORDS[facts.get("about", "credit")]
+    mail = _begin(state, notice, _Thread(to, subject.format_map(facts), ()))
     mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
-    mail.set_content(
-        f"The account {facts['account']} has {facts['balance']} {facts['currency']} left.\n"
-        "When it is used up, texts are refused. Top it up with: mailgate account credit NAME AMOUNT\n"
-    )
+    mail.set_content(words.format_map(facts))
     return _finish(notice, "", to, mail)
+
+
+_ALARM_WORDS: dict[str, tuple[str, str]] = {  # what it is about: subject and text
+    "credit": (
+        "Credit of {account}: {balance}",
+        """\
+The account {account} has {balance} {currency} left.
+When it is used up, texts are refused. Top it up with: mailgate account credit NAME AMOUNT
+""",
+    ),
+    "spoof": (
+        "Mail in the name of {address} was refused",
+        """\
+Somebody sent mail in the name of {address},
+from {peer}, without the proof that its sender rule asks for.
+No text was sent, and nothing was charged to {account}.
+
+If it was a mail of yours: mailgate refusals names the rule and what
+it found; mailgate explain shows what would have to change.
+There is one such mail for each source and day.
+""",
+    ),
+}
 
 
 def _forward(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
@@ -185,7 +206,7 @@ def _submitted(conn: Connection, message_id: int) -> tuple[str, dict[str, Any]]:
 
 def _thread(origin: dict[str, Any], to: str, number: str) -> _Thread:
     """Under the mail that began it. One that a phone began has a root of its own, the same for each number."""
-    subject = _line(origin.get("subject", "")) or f"SMS {numbers.display(number)}"
+    subject = origin.get("subject", "").strip() or f"SMS {numbers.display(number)}"
     subject = subject if subject.lower().startswith("re:") else f"Re: {subject}"
     message_id = origin.get("message_id", "")
     if not _USABLE_ID.fullmatch(message_id):
@@ -220,7 +241,7 @@ def _begin(state: Intake, notice: Row[Any], thread: _Thread) -> EmailMessage:
     mail["Date"] = email.utils.format_datetime(email.utils.localtime())
     mail["Message-ID"] = f"<{ids.show('n', notice.id)}@{state.settings.mail.domains[0]}>"
     mail["To"] = _addressee(thread.to)
-    mail["Subject"] = thread.subject
+    mail["Subject"] = _line(thread.subject)
     if thread.references:
         mail["In-Reply-To"] = f"<{thread.references[-1]}>"
         mail["References"] = " ".join(f"<{reference}>" for reference in thread.references)

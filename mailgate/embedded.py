@@ -64,7 +64,7 @@ def _write(conn: Connection, units: Sequence[tuple[Ids, rows.Document]]) -> list
             "id": ids.new(),
             "account_id": account_id,
             "address": trust.ANYBODY,
-            "ips": list(rows.LOOPBACK),
+            "ips": list(trust.LOOPBACK),
             "accept": "ip",
             "monitoring": False,
             "lists": False,

@@ -6,14 +6,20 @@ Refused
 ├── UnknownToken      unknown_token       a reply address that is not ours, or expired
 ├── NullSender        null_sender         a bounce addressed to a phone
 ├── FromNotCovered    from_not_covered    From missing, several, or not covered by a sender rule
+├── SpfNotPassed      spf_not_passed      the sender's domain does not send from there (RFC 7208)
+├── NotAuthentic      not_authentic       no aligned DKIM signature or SPF pass (RFC 6376, RFC 7489)
+├── OutsideHours      outside_hours       the sender may not text at this time of day
 ├── Loop              loop                the mail has been here before, or travels in circles
 ├── Robot             robot               a bounce, report, automatic reply or list mail
 ├── BadLine           bad_line            bare CR, LF or NUL, or a line over 64 KiB
 ├── MailTooLarge      mail_too_large      more bytes, header, parts or depth than we read
 └── TooManyRecipients too_many_recipients (retryable: the rest may follow in another mail)
+
+GatewayError
+└── NotProvable       whether the sender is who it says cannot be learnt now (retryable)
 """
 
-from gateway_core.errors import Refused
+from gateway_core.errors import GatewayError, Refused
 
 
 class NotOurDomain(Refused):
@@ -34,6 +40,22 @@ class NullSender(Refused):
 
 class FromNotCovered(Refused):
     code = "from_not_covered"
+
+
+class SpfNotPassed(Refused):
+    code = "spf_not_passed"
+
+
+class NotAuthentic(Refused):
+    code = "not_authentic"
+
+
+class OutsideHours(Refused):
+    code = "outside_hours"
+
+
+class NotProvable(GatewayError):
+    retryable = True
 
 
 class Loop(Refused):

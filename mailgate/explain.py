@@ -9,11 +9,14 @@ from gateway_core import encoding, ledger, money
 from gateway_core.accounts import Account, Terms
 from gateway_core.drafts import check_destination
 from gateway_core.encoding import Segments
-from gateway_core.errors import NoCredit, Refused
-from mailgate import addresses, checks, trust
-from mailgate.checks import Envelope, Intake, Reading, Recipient
+from gateway_core.errors import NoCredit, Refused, UnknownSender
+from mailgate import addresses, checks, proving, reading, trust
+from mailgate.checks import Envelope, Intake, Recipient
+from mailgate.errors import NotProvable
 from mailgate.mail import Mail, parse
-from mailgate.trust import Rule
+from mailgate.proof.names import DnsTrouble
+from mailgate.reading import Reading
+from mailgate.trust import Rule, Shown, Standing
 
 # How a mail is read when nobody may submit it: so that its text is shown all the same.
 _NOBODY = Account(0, "nobody", "prepaid", "GBP", 0, Terms())
@@ -45,6 +48,8 @@ def explain(state: Intake, raw: bytes, mail_from: str | None, to: Sequence[str],
     """One mail as `explain --json` shows it, without the file's name."""
     began = time.perf_counter()
     verdict = Verdict()
+    if b"\r\n" not in raw:  # a file as Unix keeps it; signatures are made over CRLF
+        raw = raw.replace(b"\n", b"\r\n")
     try:
         mail = parse(raw)
     except Refused as error:
@@ -53,27 +58,30 @@ def explain(state: Intake, raw: bytes, mail_from: str | None, to: Sequence[str],
     verdict.note("form")
     sender = mail_from if mail_from is not None else (mail.from_[0] if mail.from_ else "")
     envelope = Envelope("" if sender == "<>" else sender, ip)
-    rule, account = _sender(state, envelope, verdict)
-    reading = _read(state, envelope, rule, account, Reading(mail), verdict)
-    segments = _segments(account, reading)
-    named = [one for address in to for one in _recipients(state, envelope, address, segments, verdict)]
-    recipients = list(
-        {one["to"]: one for one in named}.values()
-    )  # a number that is named twice is texted once
+    named = {address: _named(state, envelope, address) for address in to}
+    mail, shown = _looked(state, envelope, named, mail, raw, verdict)
+    rule, account = _sender(state, envelope, shown, verdict)
+    found = _read(state, envelope, rule, account, Reading(mail, shown=shown), verdict)
+    segments = _segments(account, found)
+    texted = [
+        one for known in named.items() for one in _recipients(state, envelope, *known, segments, verdict)
+    ]
+    recipients = list({one["to"]: one for one in texted}.values())  # named twice is texted once
     if recipients and all(recipient["outcome"] == "refused" for recipient in recipients):
         verdict.reason = verdict.reason or recipients[0]["reason"]
     _credit(state, account, recipients, verdict)
-    return _document(verdict, mail, reading, recipients, segments, began, account)
+    return _document(verdict, mail, found, recipients, segments, began, account)
 
 
 def whocan(state: Intake, mail_from: str, ip: str, number: str) -> dict[str, Any]:
-    """The same verdict without a mail."""
+    """The same verdict without a mail: what a signature or a secret in it would prove is not known."""
     verdict = Verdict()
     envelope = Envelope(mail_from, ip)
-    _, account = _sender(state, envelope, verdict)
+    shown = _shown_by_network(state, envelope)
+    _, account = _sender(state, envelope, shown, verdict)
     domain = state.settings.mail.domains[0]
     address = number if "@" in number else f"{number}@{domain}"
-    recipient = _recipients(state, envelope, address, None, verdict)[0]
+    recipient = _recipients(state, envelope, address, _named(state, envelope, address), None, verdict)[0]
     verdict.reason = verdict.reason or recipient["reason"]
     return {
         "outcome": "refused" if verdict.reason else "accepted",
@@ -85,23 +93,59 @@ def whocan(state: Intake, mail_from: str, ip: str, number: str) -> dict[str, Any
     }
 
 
-def _sender(state: Intake, envelope: Envelope, verdict: Verdict) -> tuple[Rule, Account]:
+# --- the sender -------------------------------------------------------------------------------------------
+
+
+def _named(state: Intake, envelope: Envelope, address: str) -> Recipient:
+    """As far as it goes: what is wrong with it is said later."""
+    try:
+        return checks.check(state, envelope, address)
+    except Refused:
+        return Recipient(address)
+
+
+def _looked(
+    state: Intake,
+    envelope: Envelope,
+    named: dict[str, Recipient],
+    mail: Mail,
+    raw: bytes,
+    verdict: Verdict,
+) -> tuple[Mail, Shown]:
+    """The mail without a secret, what it shows of its sender; recipients in `named` are replaced alike."""
+    nothing = Shown(envelope.peer)
+    if not proving.needed(state, envelope, mail):
+        return mail, nothing
+    try:
+        looked = proving.look(state, envelope, list(named.values()), mail, raw)
+    except NotProvable as error:
+        verdict.note("proof", UnknownSender(str(error)), f"DNS: {error.__cause__}")
+        return mail, nothing
+    named.update(zip(named, looked.recipients, strict=True))
+    return looked.mail, looked.shown
+
+
+def _shown_by_network(state: Intake, envelope: Envelope) -> Shown:
+    rule = state.book.rules().covering(envelope.mail_from) if envelope.mail_from else None
+    nothing = Shown(envelope.peer)
+    if rule is None or trust.judge(rule, envelope.mail_from, nothing) is not Standing.PENDING:
+        return nothing
+    try:
+        evidence = state.prover.prove_by_network(envelope.peer, envelope.mail_from, envelope.helo)
+    except DnsTrouble:
+        return nothing
+    return nothing._replace(evidence=evidence)
+
+
+def _sender(state: Intake, envelope: Envelope, shown: Shown, verdict: Verdict) -> tuple[Rule, Account]:
     """Here the rule is named: whoever can run this command may know it."""
     rule = state.book.rules().covering(envelope.mail_from) if envelope.mail_from else None
-    if rule is None:
-        detail = f"no rule covers {envelope.mail_from or '<>'}"
-    elif rule.accept == "auth" and not envelope.auth:
-        detail = f"the rule for {rule.address} needs a login"
-    elif not trust.fits(rule, envelope.peer, envelope.auth):
-        detail = (
-            f"the rule for {rule.address} takes mail from {', '.join(rule.ips)}, not from {envelope.peer}"
-        )
-    else:
-        detail = f"the rule for {rule.address} covers {envelope.mail_from} from {envelope.peer}"
-    try:
-        rule, account = checks.identify(state, envelope)
-    except Refused as error:
-        verdict.note("sender", error, detail)
+    detail = (
+        trust.why(rule, envelope.mail_from, shown) if rule else f"no rule covers {envelope.mail_from or '<>'}"
+    )
+    account = state.gateway.snapshot.accounts.get(rule.account_id) if rule else None
+    if rule is None or account is None or trust.judge(rule, envelope.mail_from, shown) is not Standing.PROVED:
+        verdict.note("sender", UnknownSender(checks.NOT_ALLOWED), detail)
         return _NO_RULE, _NOBODY
     verdict.note("sender", detail=f"{detail}; account {account.name}")
     return rule, account
@@ -110,14 +154,27 @@ def _sender(state: Intake, envelope: Envelope, verdict: Verdict) -> tuple[Rule, 
 def _read(
     state: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading, verdict: Verdict
 ) -> Reading:
-    for name, decide in checks.MAIL_CHECKS:
+    for name, decide in reading.MAIL_CHECKS[1:]:  # the first one, the proof, is _sender's
         try:
             known = decide(state, envelope, rule, account, known)
         except Refused as error:
-            verdict.note(name, error)
+            verdict.note(name, error, _why_from(state, account, known) if name == "from" else "")
         else:
             verdict.note(name)
     return known
+
+
+def _why_from(state: Intake, account: Account, known: Reading) -> str:
+    """What would have to change about From."""
+    mail = known.mail
+    if mail.from_count != 1 or not mail.from_clean or known.shown is None:
+        return ""
+    rule = state.book.rules().covering(mail.from_[0])
+    if rule is None:
+        return f"no rule covers {mail.from_[0]}"
+    if rule.account_id != account.id:
+        return f"the rule for {rule.address} is not of the account of the envelope sender"
+    return trust.why(rule, mail.from_[0], known.shown)
 
 
 def _segments(account: Account, reading: Reading) -> Segments | None:
@@ -132,13 +189,21 @@ def _shown_policy(account: Account) -> str:
 
 
 def _recipients(
-    state: Intake, envelope: Envelope, address: str, segments: Segments | None, verdict: Verdict
+    state: Intake,
+    envelope: Envelope,
+    address: str,
+    known: Recipient,
+    segments: Segments | None,
+    verdict: Verdict,
 ) -> list[dict[str, Any]]:
-    """One for each number that the address names."""
-    known = Recipient(address)
-    for name, decide in checks.RECIPIENT_CHECKS:
+    """One for each number that the address names. What waits for the proof of its sender is decided as proved."""
+    tag = known.named.tag if isinstance(known.named, addresses.Typed) else None  # without its secret
+    known, address = Recipient(address), addresses.hidden_tag(address)
+    for name, decide in (*checks.SENDER_CHECKS, *checks.PROVED_CHECKS):
         try:
             known = decide(state, envelope, known)
+            if tag is not None and isinstance(known.named, addresses.Typed):
+                known = known._replace(named=known.named._replace(tag=tag))
         except Refused as error:
             verdict.note(f"{name} {address}", error, counts=False)
             return [_decided(address, "refused", said(error))]

@@ -3,21 +3,27 @@
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from gateway_core import keys, notices, refusals
+from gateway_core import keys, notices
+from gateway_core.accounts import Account
+from gateway_core.caps import Cap
 from gateway_core.drafts import Submission
-from gateway_core.errors import GatewayError, Refused, UnknownSender
+from gateway_core.errors import UnknownSender
 from gateway_core.jobs.queue import NOTICES
 from gateway_core.keys import Key
 from gateway_core.notices import Notice
 from gateway_core.storage import clock
 from gateway_core.submit import Outcome, submit
 from mailgate import dsn, guard
-from mailgate.checks import NOT_ALLOWED, Envelope, Intake, Reading, Recipient, read
+from mailgate.checks import NOT_ALLOWED, Envelope, Intake, Recipient, settle
 from mailgate.dsn import MailOptions
 from mailgate.errors import Loop, MailTooLarge
 from mailgate.mail import Mail
+from mailgate.reading import Reading, read
+from mailgate.trust import Rule, Shown
 
 _NO_ID_LIVES_MS = 5 * clock.MINUTE
 _LONGEST_FORWARD = 1_000_000  # bytes of a mail to postmaster
@@ -30,15 +36,17 @@ def accept(
     mail: Mail,
     raw: bytes,
     asked: MailOptions = dsn.NO_MAIL_OPTIONS,
+    shown: Shown | None = None,
 ) -> "Future[Outcome]":
     """Hand a mail with decided recipients to the core. Raises Refused; the future raises NotKept.
 
-    The mail has one answer: it is refused whole, or accepted whole.
+    The mail has one answer: it is refused whole, or accepted whole. `shown` is what `proving.look` found.
     """
-    texted = [recipient for recipient in recipients if recipient.to]
+    texted = [recipient for recipient in recipients if not recipient.is_ours()]
     if not texted:
         return _forward(intake, envelope, recipients, mail, raw)
-    reading = read(intake, envelope, texted[0], mail)
+    reading = read(intake, envelope, texted[0], mail, shown)
+    texted = [settle(intake, envelope, recipient) for recipient in texted]
     submission = _submission(envelope, texted, reading, asked)
     if len(texted) == len(recipients):
         return submit(intake.gateway, submission)
@@ -64,7 +72,16 @@ def _submission(
         sender_ids={
             to: recipient.sender_id for recipient in texted for to in recipient.to if recipient.sender_id
         },
+        cap=_cap(account, texted[0].rule),
     )
+
+
+def _cap(account: Account, rule: Rule | None) -> Cap | None:
+    """What the sender may spend today, where the account is."""
+    if rule is None or rule.daily_spend is None:
+        return None
+    today = datetime.now(ZoneInfo(account.terms.timezone)).date()
+    return Cap(f"sender:{account.id}:{rule.address}", today.isoformat(), rule.daily_spend)
 
 
 def _origin(envelope: Envelope, mail: Mail) -> dict[str, Any]:
@@ -90,11 +107,17 @@ def _asked(texted: Sequence[Recipient], asked: MailOptions) -> dict[str, Any]:
 def _key(envelope: Envelope, reading: Reading) -> Key | None:
     """The Message-ID; without one, a digest that counts for five minutes, and only where there is a Date."""
     mail, text = reading.mail, reading.text.text
-    mail_digest = keys.digest(mail.from_[0], mail.date, mail.subject, text)
+    if not mail.message_id and not mail.date:
+        return None
+    parts: tuple[str, ...] = (mail.from_[0], mail.date, mail.subject, text)
+    evidence = reading.shown.evidence if reading.shown else None
+    if mail.message_id and evidence is not None and evidence.signed:
+        # A signed mail stays true when blanks are stretched, and when a field that it does not cover changes what is
+        # cut from its text: sent again like that it is still the same mail.
+        parts = parts[:2]
+    mail_digest = keys.digest(*(" ".join(part.split()) for part in parts))
     if mail.message_id:
         return Key(keys.normal(mail.message_id), keys.digest(text), mail_digest)
-    if not mail.date:
-        return None
     value = "no-id:" + keys.digest(envelope.mail_from, mail_digest)
     return Key(value, keys.digest(text), mail_digest, lives_ms=_NO_ID_LIVES_MS)
 
@@ -116,7 +139,7 @@ def _notice(
         raise Loop("this mail has been here before")
     if len(raw) > _LONGEST_FORWARD:
         raise MailTooLarge(f"mail to the operator may have {_LONGEST_FORWARD} bytes")
-    names = sorted({recipient.address for recipient in recipients if not recipient.to})
+    names = sorted({recipient.address for recipient in recipients if recipient.is_ours()})
     facts = {"raw": raw.decode("latin-1"), "for": names, "mail_from": envelope.mail_from}
     return Notice(None, "forward:" + hashlib.sha256(raw).hexdigest(), "forward", facts)
 
@@ -143,21 +166,3 @@ def _settle(future: "Future[Outcome]", outcome: Outcome | None, error: BaseExcep
         future.set_exception(error or RuntimeError("no outcome"))
     else:
         future.set_result(outcome)
-
-
-def note_refusal(
-    intake: Intake, envelope: Envelope, address: str, error: GatewayError, account: str = ""
-) -> None:
-    """Leave a record; nobody waits for it."""
-    if isinstance(error, Refused):
-        refusal = refusals.Refusal(
-            intake.gateway.ids,
-            envelope.door,
-            error.code,
-            str(error),
-            account,
-            envelope.mail_from,
-            envelope.peer,
-            address,
-        )
-        intake.gateway.writer.put(refusals.record, refusal)

@@ -1,12 +1,18 @@
 """Logins of senders: which rule a user and a password prove."""
 
-from mailgate import passwords
+from mailgate import passwords, trust
 from mailgate.trust import Rules
 
 
 def usable(rules: Rules) -> bool:
     """Whether any rule takes a login: else there is no reason to offer AUTH."""
     return rules.has_logins
+
+
+def guessed(rules: Rules, user: str) -> str:
+    """Whose password is tried: one for all the names under the rule of a domain."""
+    rule = rules.covering(user)
+    return rule.address if rule else trust.normal(user)
 
 
 def check(rules: Rules, user: str, password: str) -> str:

@@ -5,14 +5,12 @@ from typing import Annotated, Any, Literal
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
-from gateway_core import money, numbers
-from gateway_core.accounts import Network, Terms
+from gateway_core import hours, money, numbers
+from gateway_core.accounts import Network, SenderID, Terms
 from gateway_core.carriers import CARRIERS
 from gateway_core.errors import BadNumber
 from gateway_core.settings import Section
 from mailgate import trust
-
-LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 
 def address(value: str) -> str:
@@ -66,6 +64,11 @@ def _target(value: str) -> str:
     return "mailto:" + address(value.removeprefix("mailto:"))
 
 
+def _destination(value: str) -> str:
+    """A region such as GB, or a prefix."""
+    return value.upper() if len(value) == 2 and value.isalpha() else _prefix(value)
+
+
 def _resend(value: int | str) -> str:
     if str(value) not in {"never", "once", "idempotent"} and not str(value).isdigit():
         raise ValueError("must be never, once, a number, or idempotent")
@@ -88,23 +91,23 @@ Reserved = Annotated[Any, AfterValidator(_off)]
 Word = Annotated[str, Field(pattern=r"^\S+$", max_length=40), AfterValidator(str.upper)]
 
 
-_PROOFS_OF_LATER = frozenset({"dmarc", "ip-or-dmarc", "ip-and-dmarc", "spf", "secret"})
-
-
-def _proof(value: Any) -> Any:
-    if value in _PROOFS_OF_LATER:
-        raise ValueError(f"{value!r} is reserved; this version has ip and auth")
+def _hours(value: str) -> str:
+    hours.parse(value)
     return value
 
 
 class SenderRow(Section):
     address: Annotated[str, AfterValidator(_sender_address)]
-    ips: tuple[Network, ...] = LOOPBACK
-    accept: Annotated[Literal["ip", "auth"], BeforeValidator(_proof)] = "ip"
+    ips: tuple[Network, ...] = trust.LOOPBACK
+    accept: Literal["ip", "dmarc", "ip-or-dmarc", "ip-and-dmarc", "spf", "auth", "secret"] = "ip"
     monitoring: bool = False
     lists: bool = False
     password: str = Field("", max_length=1024, repr=False)
-    secret: Reserved = ""
+    secret: str = Field("", pattern=r"^([A-Za-z0-9._-]{8,40})?$", repr=False)  # it fits a local part
+    destinations: tuple[Annotated[str, AfterValidator(_destination)], ...] = ("*",)
+    sender_ids: tuple[SenderID, ...] = ()
+    hours: Annotated[str, AfterValidator(_hours)] = ""
+    daily_spend: Money | None = Field(None, validate_default=False)
     remove: bool = False
 
 
@@ -123,21 +126,13 @@ class AccountRow(Terms):
     credit_alarm: Money | None = Field(None, validate_default=False)
     alarm_to: tuple[Mailbox, ...] = ()
     replies_to: tuple[Mailbox, ...] = ()
-    destinations: tuple[str, ...] = ("*",)
+    destinations: tuple[Annotated[str, AfterValidator(_destination)], ...] = ("*",)
     api_keys: tuple[Key, ...] = ()
     sender: tuple[SenderRow, ...] = ()
     contact: tuple[ContactRow, ...] = ()
     quiet_hours: Reserved = ""
     storm: Reserved = ""
     duplicate_window_minutes: Reserved = 0
-
-    @field_validator("destinations")
-    @classmethod
-    def _destinations(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        for value in values:
-            if not (len(value) == 2 and value.isalpha()):  # a region such as GB
-                _prefix(value)
-        return values
 
 
 class NumberRow(Section):

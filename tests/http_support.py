@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +105,7 @@ def _people(url: str, *, simulated: bool) -> None:
         [route_row(1, "simulator")],
         account_row(1, "acme", destinations=["+44", "+47"]),
         account_row(2, "globex", sender_id="Globex", credit=600),
-        account_row(3, "far", api_ips=["192.0.2.0/24"]),
+        account_row(3, "far", sender_id="Far", api_ips=["192.0.2.0/24", "2001:db8:1::/48"]),
     )
     with engine.begin() as conn:
         if not simulated:
@@ -118,12 +118,15 @@ def _people(url: str, *, simulated: bool) -> None:
 
 
 @contextmanager
-def running(data: Path, *, embedded: bool = True, simulated: bool = True) -> Iterator[Edge]:
+def running(
+    data: Path, *, embedded: bool = True, simulated: bool = True, forwarded_from: Sequence[str] = ()
+) -> Iterator[Edge]:
     url = f"sqlite:///{data}/mailgate.db"
     _people(url, simulated=simulated)
     process = Process(url)
     process.start()
-    settings = Settings.model_validate({"database": {"url": url}, "http": {"listen": "127.0.0.1:0"}})
+    http = {"listen": "127.0.0.1:0", "forwarded_from": forwarded_from}
+    settings = Settings.model_validate({"database": {"url": url}, "http": http})
     state = {"draining": False}
     book = Book(process.gateway, loopback_only=True)
     app = create_app(

@@ -2,8 +2,9 @@
 
 import argparse
 import datetime as dt
+import ipaddress
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -19,7 +20,7 @@ from mailgate import outbound, secret, trust
 from mailgate.cli import opening, printing
 from mailgate.settings import LegacySettings, Settings, explain
 from mailgate.smtp.tls import Certificates
-from mailgate.trust import Rules
+from mailgate.trust import Rule, Rules
 
 _SOON = dt.timedelta(days=14)  # a renewal that runs by itself is late by then
 
@@ -105,7 +106,35 @@ def _senders(rules: Rules, chosen: Settings) -> list[Found]:
         found.append(
             Found("logins", False, "smtp.tls_certificate: a login needs TLS, so nobody can log in without it")
         )
-    return found
+    return found + [Found(f"sender {rule.address}", None, words) for rule, words in _weak(rules, chosen)]
+
+
+_SHARED = 1024  # addresses; a network of more is rarely one company's
+
+
+def _weak(rules: Rules, chosen: Settings) -> Iterator[tuple[Rule, str]]:
+    """Rules that a stranger may get past, or that nobody can fulfil."""
+    for rule in rules.by_address.values():
+        if rule.accept == "spf":
+            yield (
+                rule,
+                "spf: whoever sends through the same provider passes; dmarc or ip-and-dmarc is stronger",
+            )
+        if rule.accept == "secret" and not chosen.smtp.tls_certificate:
+            yield rule, "secret: without smtp.tls_certificate it crosses the network in the clear"
+        if "ip" in rule.accept.split("-") and rule.accept != "ip-and-dmarc" and rule.address != trust.ANYBODY:
+            wide = [text for text in rule.ips if _is_wide(text)]
+            whole = "for a whole domain, " if rule.address.startswith("@") else ""
+            if wide:
+                yield rule, f"ip: {whole}{', '.join(wide)}: everybody in there may write in its name"
+
+
+def _is_wide(text: str) -> bool:
+    """A network of the Internet that is more than one company's, such as a shared provider's."""
+    network = ipaddress.ip_network(text)
+    if network.is_private or network.is_loopback:
+        return False
+    return network.num_addresses > (_SHARED if network.version == 4 else 1 << 80)
 
 
 def _route(route: Route) -> Found:

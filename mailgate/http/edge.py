@@ -10,6 +10,7 @@ from fastapi import Request
 from gateway_core.gateway import Gateway
 from gateway_core.process import Process
 from gateway_core.refusals import Refusal, record
+from mailgate import trust
 from mailgate.checks import Intake
 from mailgate.http.problems import RETRY_SECONDS, Problem
 
@@ -46,5 +47,21 @@ def of(request: Request) -> Edge:
 
 
 def peer(request: Request) -> str:
-    """The address of the socket's other end; no header can change it."""
-    return request.client.host if request.client else ""
+    """The address of the socket's other end; behind a proxy of http.forwarded_from, whom that proxy names.
+
+    Each proxy adds at the end of X-Forwarded-For where it was asked from, so the last address that is no such proxy
+    counts; what stands before it was sent by the client and says nothing. "" when a proxy wrote what is no address:
+    then the client is in nobody's network.
+    """
+    found = request.client.host if request.client else ""
+    proxies = of(request).intake.settings.http.forwarded_from
+    if not proxies or not trust.inside(found, proxies):
+        return found
+    headers = request.headers.getlist("x-forwarded-for")
+    for address in map(str.strip, reversed(",".join(headers).split(",") if headers else [])):
+        if trust.ip_of(address) is None:
+            return ""
+        found = address
+        if not trust.inside(address, proxies):
+            break
+    return found

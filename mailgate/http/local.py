@@ -13,7 +13,6 @@ from mailgate.http import edge
 from mailgate.http.bodies import require_json
 from mailgate.http.problems import Problem, not_found
 
-_LOOPBACK = ("127.0.0.0/8", "::1/128")
 _HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 _FORWARDING = frozenset({"forwarded", "via", "x-real-ip"})
 
@@ -24,7 +23,7 @@ def is_local(request: Request) -> bool:
         name in _FORWARDING or name.startswith("x-forwarded") for name in map(str.lower, request.headers)
     )
     host = request.headers.get("host", "")
-    return trust.inside(edge.peer(request), _LOOPBACK) and not forwarded and bool(_HOST.fullmatch(host))
+    return trust.inside(edge.peer(request), trust.LOOPBACK) and not forwarded and bool(_HOST.fullmatch(host))
 
 
 async def only_local(request: Request) -> None:

@@ -3,22 +3,17 @@
 import asyncio
 import base64
 import binascii
-import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from mailgate import login
-from mailgate.smtp.peers import counted_as
+from mailgate import login, trust
+from mailgate.guesses import Guesses
 from mailgate.trust import Book
 
 _HASHES_AT_ONCE = 2  # argon2 takes 19 MiB and 20 ms each, on purpose
 _WAITING = 32  # logins in hand; more are told to come back
-_FAILURES = 10  # of one peer address within the window
-_WINDOW_SECONDS = 600
-_PEERS = 10_000  # addresses whose failures are remembered
 
 _LATER = "454 4.7.0 too many logins; try again later"
 _FAILED = "535 5.7.8 user and password do not fit"
@@ -82,52 +77,50 @@ class Logins:
         self._book = book
         self._pool = ThreadPoolExecutor(_HASHES_AT_ONCE, thread_name_prefix="login")
         self._waiting = 0
-        self._failures: dict[bytes, deque[float]] = {}
+        self._guesses = Guesses()
 
     def usable(self) -> bool:
         return login.usable(self._book.rules())
 
+    def password_hash(self, address: str) -> str:
+        """Of the rule with this address, as it is now; "" for none."""
+        rule = self._book.rules().by_address.get(address)
+        return rule.password_hash if rule else ""
+
     def check(self, peer: str, user: str, password: str, answer: Callable[[str, str], None]) -> None:
         """Calls answer(sender rule, reply) in the loop, later; the rule is "" when the login failed."""
         loop = asyncio.get_running_loop()
-        if self._waiting >= _WAITING or self._too_often(peer):
+        rules = self._book.rules()
+        known = login.guessed(rules, user)
+        if self._waiting >= _WAITING or self._guesses.too_many(trust.counted_as(peer), known):
             loop.call_soon(answer, "", _LATER)
             return
-        rules = self._book.rules()
         self._waiting += 1
         trying = loop.run_in_executor(self._pool, login.check, rules, user, password)
-        trying.add_done_callback(lambda done: self._tried(peer, user, done, answer))
+        trying.add_done_callback(lambda done: self._tried(peer, user, known, done, answer))
 
     def _tried(
-        self, peer: str, user: str, done: "asyncio.Future[str]", answer: Callable[[str, str], None]
+        self,
+        peer: str,
+        user: str,
+        known: str,
+        done: "asyncio.Future[str]",
+        answer: Callable[[str, str], None],
     ) -> None:
         self._waiting -= 1
         if done.cancelled() or done.exception():
             log.error("login not tried", peer=peer, exc_info=None if done.cancelled() else done.exception())
             answer("", _LATER)
         elif done.result():
-            self._failures.pop(counted_as(peer), None)
+            self._guesses.passed(trust.counted_as(peer), known)
             answer(done.result(), "235 2.7.0 welcome")
         else:
-            self._remember(peer)
+            self._guesses.failed(trust.counted_as(peer), known)
             log.warning("login failed", peer=peer, user=user)
             answer("", _FAILED)
 
-    def _too_often(self, peer: str) -> bool:
-        times = self._failures.get(counted_as(peer))
-        while times and times[0] < time.monotonic() - _WINDOW_SECONDS:
-            times.popleft()
-        return times is not None and len(times) >= _FAILURES
-
-    def _remember(self, peer: str) -> None:
-        times = self._failures.pop(counted_as(peer), None) or deque(maxlen=_FAILURES)
-        times.append(time.monotonic())
-        self._failures[counted_as(peer)] = times  # at the end: the oldest are forgotten first
-        while len(self._failures) > _PEERS:
-            del self._failures[next(iter(self._failures))]
-
     def forget(self) -> None:
-        self._failures.clear()
+        self._guesses.forget()
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -4,8 +4,9 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -13,17 +14,21 @@ from prometheus_client import Counter, Histogram
 from gateway_core.errors import GatewayError
 from gateway_core.storage import ids
 from gateway_core.submit import Outcome
-from mailgate import addresses, checks, dsn, intake, smtp_replies
+from mailgate import addresses, checks, dsn, intake, proving, refused, smtp_replies
 from mailgate.checks import Intake, Recipient
-from mailgate.errors import TooManyRecipients
-from mailgate.mail import parse
+from mailgate.errors import NotProvable, TooManyRecipients
+from mailgate.mail import Mail, parse
 from mailgate.settings import LegacySettings
 from mailgate.smtp import framing, legacy
 from mailgate.smtp.syntax import Target
+from mailgate.trust import Shown
 from mailgate.waiting import Waiting
 
 MOST_RECIPIENTS = 1000  # of one mail; RFC 5321 §4.5.3.1.8 asks for at least 100
+_MOST_UNPROVED = 100  # of one whose sender only the mail itself can prove: what RFC 5321 asks for
 _READ_HERE = 32_768  # bytes; a larger mail is read in a thread, so that no other session waits for it
+_PROOFS_AT_ONCE = 16  # threads that wait for DNS, up to five seconds each
+_PROOFS_WAITING = 200  # more mails are told to come back
 
 MAILS = Counter("mailgate_mails", "Mails by reply code", ["code"])
 SECONDS = Histogram("mailgate_mail_seconds", "From the final dot to the reply")
@@ -42,13 +47,25 @@ class Transaction:
     asked: dsn.MailOptions = dsn.NO_MAIL_OPTIONS
     recipients: list[Recipient] = field(default_factory=list)
     tried: int = 0  # RCPT commands, the refused ones too
+    from_: str = ""  # the address in From
+    shown: Shown | None = None  # what the mail showed of its sender
+
+    def is_proved(self) -> bool:
+        """Whether a sender was proved before its mail."""
+        return any(known.account and not known.pending for known in self.recipients)
 
 
 class Handler:
     """One for all connections of a loop. A method returns its reply, or None and calls `answer` with it later."""
 
-    def __init__(self, state: Intake) -> None:
+    def __init__(self, state: Intake, *, alike_seconds: float = 1.0) -> None:
+        """`alike_seconds`: a mail that had to prove its sender and did not is refused so long after its final dot,
+        whatever was wrong: how long a look-up took tells nothing.
+        """
         self._intake = state
+        self._alike_seconds = alike_seconds
+        self._provers = ThreadPoolExecutor(_PROOFS_AT_ONCE, thread_name_prefix="proof")
+        self._proofs = 0  # mails whose sender is being proved
         self._loop = asyncio.get_running_loop()
         self._waiting = Waiting(self._loop)
         self._mails = {code: MAILS.labels(code) for code in ("250", "550", "552", "554")}
@@ -57,8 +74,9 @@ class Handler:
 
     def recipient(self, transaction: Transaction, target: Target, answer: Answer) -> str | None:
         transaction.tried += 1
-        if transaction.tried > MOST_RECIPIENTS:
-            words = f"at most {MOST_RECIPIENTS} recipients a mail; send the rest in another one"
+        most = MOST_RECIPIENTS if transaction.is_proved() or not transaction.recipients else _MOST_UNPROVED
+        if transaction.tried > most:
+            words = f"at most {most} recipients a mail; send the rest in another one"
             return self._reply(TooManyRecipients(words), transaction)  # no record: the sender tries again
         if addresses.is_signed(target.address):  # its check reads the database
             reading = self._loop.run_in_executor(None, self._check, transaction, target)
@@ -82,8 +100,9 @@ class Handler:
         return "250 2.1.5 recipient noted"
 
     def _refused_recipient(self, transaction: Transaction, target: Target, error: GatewayError) -> str:
-        account = checks.account_name(self._intake, transaction.envelope)
-        intake.note_refusal(self._intake, transaction.envelope, target.address, error, account)
+        case = refused.Case(transaction.envelope)
+        refused.note(self._intake, case, target.address, error)
+        refused.note_spoof(self._intake, case, error)
         return self._reply(error, transaction)
 
     # --- the mail ---------------------------------------------------------------------------------------
@@ -91,45 +110,90 @@ class Handler:
     def mail(self, transaction: Transaction, raw: bytes, answer: Answer) -> str | None:
         """Decide a whole mail, as it came over the wire."""
         began = time.perf_counter()
+        if any(known.pending for known in transaction.recipients):
+            return self._prove(transaction, raw, began, answer)
         if len(raw) <= _READ_HERE:
-            return self._submitted(transaction, self._read(transaction, raw), began, answer)
+            written = self._read(transaction, raw)
+            if written is None:
+                return self._prove(transaction, raw, began, answer)
+            return self._submitted(transaction, written, began, answer)
 
-        def read(done: "asyncio.Future[Future[Outcome]]") -> None:
-            reply = self._submitted(transaction, done.result(), began, answer)
+        def read(done: "asyncio.Future[Future[Outcome] | None]") -> None:
+            written = done.result()
+            if written is None:
+                reply = self._prove(transaction, raw, began, answer)
+            else:
+                reply = self._submitted(transaction, written, began, answer)
             if reply is not None:
                 answer(reply)
 
         self._loop.run_in_executor(None, self._read, transaction, raw).add_done_callback(read)
         return None
 
+    def _prove(self, transaction: Transaction, raw: bytes, began: float, answer: Answer) -> str | None:
+        """The same where only the mail can prove its sender, which may take DNS: in a thread."""
+        if self._proofs >= _PROOFS_WAITING:
+            return self.refuse(transaction, NotProvable("too many senders to be checked; try again later"))
+        self._proofs += 1
+
+        def proved(done: "asyncio.Future[Future[Outcome] | None]") -> None:
+            self._proofs -= 1
+            if done.cancelled():  # the drain is over, and its connection gone: the peer keeps the mail
+                return
+            written = done.result()
+            reply = self._submitted(transaction, written, began, answer) if written else None
+            if reply is not None:
+                late = began + self._alike_seconds - time.perf_counter() if reply[0] != "2" else 0.0
+                self._loop.call_later(max(0.0, late), answer, reply)
+
+        work = self._loop.run_in_executor(self._provers, partial(self._read, transaction, raw, prove=True))
+        work.add_done_callback(proved)
+        return None
+
+    def close(self) -> None:
+        self._provers.shutdown(wait=False, cancel_futures=True)
+
     def refuse(self, transaction: Transaction, error: GatewayError) -> str:
         """Leave a record for each recipient of a mail that is not accepted; the reply to its last line."""
-        account = next((known.account.name for known in transaction.recipients if known.account), "")
-        for known in transaction.recipients:
-            intake.note_refusal(self._intake, transaction.envelope, known.address, error, account)
+        case = refused.Case(transaction.envelope, transaction.from_, transaction.shown)
+        refused.note_each(self._intake, case, [known.address for known in transaction.recipients], error)
+        refused.note_spoof(self._intake, case, error)
         log.info("mail refused", mail_from=transaction.envelope.mail_from, why=str(error))
         return self._count(self._reply(error, transaction))
 
-    def _read(self, transaction: Transaction, raw: bytes) -> "Future[Outcome]":
-        """Never raises: what is wrong is in the future."""
+    def _read(self, transaction: Transaction, raw: bytes, *, prove: bool = False) -> "Future[Outcome] | None":
+        """Never raises: what is wrong is in the future. None: its sender must be proved first."""
         try:
-            return self._submit(transaction, raw)
+            return self._submit(transaction, raw, prove=prove)
         except Exception as error:  # noqa: BLE001 - told apart where the reply is made
             failed: Future[Outcome] = Future()
             failed.set_exception(error)
             return failed
 
-    def _submit(self, transaction: Transaction, raw: bytes) -> "Future[Outcome]":
-        profile = transaction.profile
+    def _submit(self, transaction: Transaction, raw: bytes, *, prove: bool) -> "Future[Outcome] | None":
+        profile, envelope = transaction.profile, transaction.envelope
         if profile and profile.repair_line_ends:
             raw = framing.repaired(raw)
         framing.check_lines(raw)
         raw = framing.unstuffed(raw)
         mail = parse(raw, profile.charset if profile else "")
         if profile and profile.recipients_from_to and any(one.account for one in transaction.recipients):
-            transaction.recipients = legacy.recipients(self._intake, transaction.envelope, mail)
-        envelope = transaction.envelope
-        return intake.accept(self._intake, envelope, transaction.recipients, mail, raw, transaction.asked)
+            ours = [known for known in transaction.recipients if known.is_ours()]
+            transaction.recipients = ours + legacy.recipients(self._intake, transaction.envelope, mail)
+        transaction.from_ = mail.from_[0] if mail.from_ else ""
+        if prove:
+            mail, raw = self._look(transaction, mail, raw)
+        elif proving.needed(self._intake, envelope, mail):
+            return None
+        to, shown = transaction.recipients, transaction.shown
+        return intake.accept(self._intake, envelope, to, mail, raw, transaction.asked, shown)
+
+    def _look(self, transaction: Transaction, mail: Mail, raw: bytes) -> tuple[Mail, bytes]:
+        looked = proving.look(self._intake, transaction.envelope, transaction.recipients, mail, raw)
+        transaction.recipients, transaction.shown = looked.recipients, looked.shown
+        if looked.holds_secret(transaction.asked.envid):
+            transaction.asked = replace(transaction.asked, envid="")
+        return looked.mail, looked.raw
 
     def _submitted(
         self, transaction: Transaction, written: "Future[Outcome]", began: float, answer: Answer
@@ -179,7 +243,8 @@ class Handler:
         if not reply.startswith("451"):
             return reply
         trace_id = secrets.token_hex(8)
-        log.warning("try again later", trace=trace_id, why=repr(error), peer=transaction.envelope.peer)
+        why = repr(error.__cause__ or error)
+        log.warning("try again later", trace=trace_id, why=why, peer=transaction.envelope.peer)
         return smtp_replies.traced(reply, trace_id)
 
     @staticmethod

@@ -13,8 +13,8 @@ def placeholder(intake: Intake, envelope: Envelope, address: str) -> Recipient:
     named = addresses.read(address, intake.settings.mail.domains, intake.secrets)
     if isinstance(named, Operator | ReturnPath):
         return Recipient(address, named)
-    rule, account = checks.identify(intake, envelope)
-    return Recipient(address, rule=rule, account=account)
+    rule, account, pending = checks.identify(intake, envelope)
+    return Recipient(address, rule=rule, account=account, pending=pending)
 
 
 def recipients(intake: Intake, envelope: Envelope, mail: Mail) -> list[Recipient]:

@@ -19,12 +19,12 @@ from mailgate.smtp.handler import Handler
 from mailgate.smtp.recorder import Recorder
 from mailgate.smtp.session import Session
 from mailgate.smtp.shared import Load, Patience, Shared
+from mailgate.smtp.syntax import Malformed, sender
 from mailgate.smtp.tls import Certificates
-from mailgate.trust import inside
+from mailgate.trust import LOOPBACK, inside
 
 _LOOK_SECONDS = 1.0
 _RELOAD_SECONDS = 10.0
-LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ class Listener:
         )
         load = Load(settings.max_inflight_bytes)
         self._shared = Shared(state, load, certificates, patience or Patience())
-        self._handler = Handler(state)
+        self._handler = Handler(state, alike_seconds=self._shared.patience.alike)
         self._logins = Logins(state.book)
         self._loop = asyncio.get_running_loop()
         self._gate = Gate(state, lambda accepted, peer, tls: self.adopt(accepted, peer, tls=tls))
@@ -115,7 +115,7 @@ class Listener:
         profile = found[1] if found else None
         recorder = None
         if found and found[1].record_first_contact and known not in self._met:
-            recorder = Recorder(partial(self._keep_first_contact, known, found[0]))
+            recorder = Recorder(partial(self._keep_first_contact, known, found[0]), self._has_secret)
         connection = Connection(
             self._shared,
             lambda lost: self._lost(lost, peer),
@@ -133,6 +133,14 @@ class Listener:
         )
         self._connections.add(connection)
         return connection
+
+    def _has_secret(self, line: bytes) -> bool:
+        with contextlib.suppress(Malformed):
+            address = sender(line).address
+            rules = self._shared.state.book.rules()
+            rule = rules.covering(address) if address else None
+            return rule is not None and rules.has_secret(rule.account_id)
+        return False
 
     def _keep_first_contact(self, known: str, profile: str, transcript: str) -> None:
         self._met.add(known)
@@ -191,5 +199,6 @@ class Listener:
         for connection in list(self._connections):
             connection.abort()
         self._logins.close()
+        self._handler.close()
         if self._watch:
             self._watch.cancel()

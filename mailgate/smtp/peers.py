@@ -10,7 +10,8 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
-_LOOPBACK = ("127.0.0.0/8", "::1/128")
+from mailgate import trust
+
 _MOST = 100_000  # peers that are remembered; a stranger who has more of them has to open that many within a minute
 _MINUTE = 60.0
 
@@ -32,7 +33,7 @@ class Peers:
     ) -> None:
         self._connections = connections
         self._per_minute = per_minute
-        self._exempt = tuple(ipaddress.ip_network(network) for network in (*_LOOPBACK, *exempt))
+        self._exempt = tuple(ipaddress.ip_network(network) for network in (*trust.LOOPBACK, *exempt))
         self._clock = clock
         self._open: dict[bytes, int] = {}
         self._times: OrderedDict[bytes, list[float]] = OrderedDict()  # whoever came last is last
@@ -79,21 +80,7 @@ class Peers:
 
     def _peer(self, ip: str) -> bytes | None:
         """None: no limit applies."""
-        address = _address(ip)
+        address = trust.ip_of(ip)
         if address and any(address in network for network in self._exempt):
             return None
-        return counted_as(ip)
-
-
-def counted_as(ip: str) -> bytes:
-    """Peers that count as one: an IPv4 address, or the /64 of an IPv6 one, which is what a subscriber gets."""
-    address = _address(ip)
-    return address.packed[:8] if address else ip.encode()  # "" of a Unix socket: one peer of its own
-
-
-def _address(ip: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        address = ipaddress.ip_address(ip.partition("%")[0])
-    except ValueError:
-        return None
-    return (isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped) or address
+        return trust.counted_as(ip)

@@ -11,8 +11,10 @@ _VERBS = frozenset(
 class Recorder:
     """Collects one session up to the end of its first mail; `keep` gets the transcript, once."""
 
-    def __init__(self, keep: Callable[[str], None]) -> None:
+    def __init__(self, keep: Callable[[str], None], has_secret: Callable[[bytes], bool]) -> None:
+        """`has_secret` says of a MAIL line whether mails of this sender carry a secret: then nothing is kept."""
         self._keep: Callable[[str], None] | None = keep
+        self._has_secret = has_secret
         self._lines: list[str] = []
         self._size = 0
         self._had_auth = False
@@ -26,6 +28,8 @@ class Recorder:
         elif self._had_auth and verb not in _VERBS:  # an answer to AUTH, or what was meant to be one
             line = b"[not recorded]"
         self._told_something |= verb == b"MAIL"
+        if verb == b"MAIL" and self._has_secret(line):
+            self._keep = None
         self._add("C", line)
 
     def mail(self, raw: bytes) -> None:

@@ -58,6 +58,7 @@ class Session:
         self.accepted = 0  # mails
         self._greeted = ""  # what HELO or EHLO said
         self._user = ""  # the sender rule that AUTH proved
+        self._password_hash = ""  # of that moment: a changed password ends what the old one opened
         self._exchange: Exchange | None = None
         self._bogus = 0
         self._idle = 0
@@ -181,7 +182,7 @@ class Session:
         return None
 
     def _logged_in(self, user: str, reply: str) -> None:
-        self._user = user
+        self._user, self._password_hash = user, self._logins.password_hash(user)
         if not user and reply.startswith("535"):
             self._failed_logins += 1
             if self._failed_logins >= self._shared.patience.failed_logins:
@@ -205,7 +206,9 @@ class Session:
             return self._idle_command(smtp_replies.reply(MailTooLarge(f"at most {most} bytes")))
         if not self._shared.load.has_room(sender.size):
             return self._idle_command(smtp_replies.BUSY)
-        envelope = Envelope(sender.address, self.peer, auth=self._user)
+        if self._user and self._logins.password_hash(self._user) != self._password_hash:
+            self._user = ""
+        envelope = Envelope(sender.address, self.peer, auth=self._user, helo=self._greeted)
         self.transaction = Transaction(envelope, self._profile, sender.utf8, sender.asked)
         return "250 2.1.0 sender noted"
 
@@ -224,7 +227,7 @@ class Session:
         transaction = self.transaction
         if transaction and transaction.tried > _MOST_TRIED:
             return self._close("421 4.7.0 too many recipients")
-        if reply[0] != "5" or (transaction and any(one.account for one in transaction.recipients)):
+        if reply[0] != "5" or (transaction and transaction.is_proved()):
             return reply
         self._refused += 1
         if self._refused > self._shared.patience.refused:
@@ -264,6 +267,10 @@ class Session:
         if reply[0] == "2":
             self.accepted += 1
             self._bogus = self._idle = self._refused = 0
+        elif reply[0] == "5":
+            self._refused += 1
+            if self._refused > self._shared.patience.refused:
+                return self._close(reply)
         return reply
 
     # Who asks for these brings no mail nearer: counted, and answered alike to everybody (RFC 5321 §3.5.3, §7.3).

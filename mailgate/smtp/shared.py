@@ -24,6 +24,7 @@ class Patience:
     idle_commands: int = 100  # commands that bring no mail nearer, since the last accepted one
     refused: int = 30  # recipients refused in a row
     failed_logins: int = 3
+    alike: float = 1.0  # from the final dot to the refusal of a sender that its mail did not prove
 
 
 class Load:

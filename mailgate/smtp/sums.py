@@ -6,9 +6,10 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from mailgate.refused import REFUSED, SPOOFS
 from mailgate.smtp.handler import MAILS, SECONDS
 
-_COUNTED = (MAILS, SECONDS)
+_COUNTED = (MAILS, SECONDS, REFUSED, SPOOFS)
 
 Labels = tuple[tuple[str, str], ...]
 Samples = list[tuple[str, Labels, float]]

@@ -113,15 +113,16 @@ class Fuzzed:
         state: Any = SimpleNamespace(settings=settings)
         self.shared = Shared(state, Load(10**9), None, Patience())
         self.handler = Handler(state)
-        self.logins: Any = SimpleNamespace(usable=lambda: False)
+        self.logins: Any = SimpleNamespace(usable=lambda: False, password_hash=lambda _: "")
         self.mails: list[bytes] = []
         handling.checks.check = _check  # type: ignore[assignment]
-        handling.checks.account_name = lambda *_: ""
-        handling.intake.note_refusal = lambda *_: None
+        handling.refused.note = lambda *_: None
+        handling.refused.note_spoof = lambda *_: None
+        handling.proving.needed = lambda *_: False
         intake.accept = self._accept  # type: ignore[assignment]
 
     def _accept(
-        self, _state: Any, _envelope: Any, _recipients: Any, _mail: Any, raw: bytes, _asked: Any
+        self, _state: Any, _envelope: Any, _recipients: Any, _mail: Any, raw: bytes, *_more: Any
     ) -> Any:
         self.mails.append(raw)
         done: Future[Outcome] = Future()

@@ -197,23 +197,47 @@ WRONG = {
         SENDER + f'address = "x@acme.example"\naccept = "auth"\npassword = "{"hush" * 300}"\n',
         "account acme: sender.0.password: ",
     ),
-    "DMARC": (
-        SENDER + 'address = "x@acme.example"\naccept = "dmarc"\n',
-        "account acme: sender.0.accept: 'dmarc' is reserved; this version has ip and auth",
-    ),
     "a proof that is none": (
         SENDER + 'address = "x@acme.example"\naccept = "trust"\n',
-        "account acme: sender.0.accept: Input should be 'ip' or 'auth'",
+        "account acme: sender.0.accept: Input should be 'ip', 'dmarc', ",
     ),
-    "a secret": (
-        SENDER + 'address = "x@acme.example"\nsecret = "s"\n',
-        "account acme: sender.0.secret: reserved",
+    "a secret too short": (
+        SENDER + 'address = "x@acme.example"\naccept = "secret"\nsecret = "s"\n',
+        "account acme: sender.0.secret: String should match",
+    ),
+    "a secret that no address can hold": (
+        SENDER + 'address = "x@acme.example"\naccept = "secret"\nsecret = "hush hush"\n',
+        "account acme: sender.0.secret: String should match",
+    ),
+    "a secret without its proof": (
+        SENDER + 'address = "x@acme.example"\nsecret = "hush-hush"\n',
+        'account acme: sender x@acme.example: secret: only with accept = "secret"',
+    ),
+    "its proof without a secret": (
+        SENDER + 'address = "x@acme.example"\naccept = "secret"\n',
+        'account acme: sender x@acme.example: secret: needed with accept = "secret"',
+    ),
+    "hours that are none": (
+        SENDER + 'address = "x@acme.example"\nhours = "all day"\n',
+        "account acme: sender.0.hours: 'all day' is not hours",
+    ),
+    "a day that is none": (
+        SENDER + 'address = "x@acme.example"\nhours = "Mon-Fry 08:00-18:00"\n',
+        "account acme: sender.0.hours: 'fry' is not a day",
+    ),
+    "spending as a number": (
+        SENDER + 'address = "x@acme.example"\ndaily_spend = 10.0\n',
+        "account acme: sender.0.daily_spend: write money as a string",
+    ),
+    "a destination that is none": (
+        SENDER + 'address = "x@acme.example"\ndestinations = ["44"]\n',
+        "account acme: sender.0.destinations.0: '44' must be",
     ),
     "quiet hours": (ACCOUNT + 'quiet_hours = "21:00-08:00"\n', "account acme: quiet_hours: reserved"),
     "a short key": (ACCOUNT + 'api_keys = ["0123"]\n', "account acme: api_keys.0: "),
     "a sender ID too long": (ACCOUNT + 'sender_id = "AcmeCompanyLtd"\n', "account acme: sender_id: "),
     "no segments": (ACCOUNT + "max_segments = 0\n", "account acme: max_segments: "),
-    "a destination": (ACCOUNT + 'destinations = ["44"]\n', "account acme: destinations: '44' must be"),
+    "a destination": (ACCOUNT + 'destinations = ["44"]\n', "account acme: destinations.0: '44' must be"),
     "a contact without numbers": (
         ACCOUNT + '[[account.contact]]\nname = "x"\nnumbers = []\n',
         "account acme: contact.0.numbers: ",

@@ -97,11 +97,16 @@ WRONG_ENVIRONMENT = [
     ("MAILGATE_LEGACY__IPS", "['10.0.0.0/8']", "legacy.ips: must be a section"),
     (
         "MAILGATE_MAIL__TRUSTED_RELAYS",
-        "[]",
-        "mail.trusted_relays: reserved; this version does not have it yet",
+        '["192.0.2.0/24"]',
+        "mail.authserv_id: needed with mail.trusted_relays",
     ),
-    ("MAILGATE_HTTP__FORWARDED_FROM", "[]", "http.forwarded_from: reserved"),
-    ("MAILGATE_IMAP__WORK", "{}", "imap: reserved"),
+    (
+        "MAILGATE_MAIL__DNS_SERVERS",
+        '["dns.example"]',
+        "mail.dns_servers.0: 'dns.example' is not an IP address",
+    ),
+    ("MAILGATE_MAIL__DNS_SERVERS", '["192.0.2.1:dns"]', "mail.dns_servers.0: '192.0.2.1:dns': 'dns' is not"),
+    ("MAILGATE_IMAP__WORK", "{}", "imap: reserved; this version does not have it yet"),
 ]
 
 
@@ -123,7 +128,6 @@ WRONG_FILES = {
     "a key outside": ("listen = []\n", "listen: unknown key"),
     "a wrong type": ("[mail]\ndomains = 'sms.example'\n", "mail.domains: must be a list"),
     "a reserved section": ("[imap.work]\nurl = 'imaps://h'\n", "imap: reserved"),
-    "a reserved key": ("[mail]\nauthserv_id = 'mx'\n", "mail.authserv_id: reserved"),
     "an unknown key of a profile": (
         "[legacy.ups]\nips = ['10.0.0.1']\nhide_tls = true\n",
         "legacy.ups.hide_tls: unknown key; the nearest known one is hide_starttls",

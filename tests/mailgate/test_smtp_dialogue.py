@@ -187,6 +187,14 @@ def test_half_closed_after_the_dot_still_gets_its_answer(w):
         assert until(lambda text=text: text in w.texts("+447700900123"))
 
 
+def test_half_closed_behind_many_commands_still_gets_every_answer(wire):
+    wire.send(HELLO + b"\r\n" + MAIL + b"\r\n" + (RCPT + b"\r\n") * 900 + b"QUIT\r\n")
+    wire.socket.shutdown(socket.SHUT_WR)
+    replies = [wire.reply()[:3] for _ in range(903)]
+    assert replies == [b"250"] * 902 + [b"221"]
+    assert wire.closed()
+
+
 def test_a_trace_id_in_each_451_and_nothing_of_ours(tmp_path, capfd):
     with world(tmp_path) as broken, Wire(broken.port) as wire:
         with broken.gateway.reader.begin() as conn:

@@ -1,8 +1,10 @@
 """The legacy profile: each quirk its own switch, for the networks it names, and off for everybody else."""
 
+import copy
+
 import pytest
 from certificates import pair
-from mail_support import mail, world
+from mail_support import ALICE, BOB, ROWS, mail, world
 from sqlalchemy import select
 from wire import Wire, until
 
@@ -132,3 +134,24 @@ def test_a_first_contact_is_kept_as_it_was(tmp_path):
 def contacts(w):
     with w.gateway.reader.connect() as conn:
         return conn.execute(select(tables.first_contact)).all()
+
+
+def test_a_first_contact_with_a_secret_is_not_kept(tmp_path):
+    given = copy.deepcopy(ROWS)
+    row = {"address": "plc@acme.example", "accept": "secret", "secret": "Hush-Hush.42"}
+    given["account"][0]["sender"].append(row)
+    plain, tagged = b"447700900123@sms.localhost", b"447700900123+hush-hush.42@sms.localhost"
+    with world(tmp_path, given, legacy=devices(record_first_contact=True)) as w:
+        # its own mail; one of its account, whose From might need the secret; and that of another account
+        for sender, to in (
+            ("plc@acme.example", tagged),
+            (ALICE, plain),
+            (BOB, plain),
+        ):
+            with Wire(w.port) as wire:
+                wire.begin(sender.encode(), to)
+                assert wire.say(mail("on", sender=sender) + b".").startswith(b"250 ")
+        assert until(lambda: contacts(w))
+        (kept,) = contacts(w)
+        assert BOB in kept.transcript
+        assert "hush" not in kept.transcript.lower()

@@ -8,12 +8,14 @@ import ssl
 import struct
 import time
 import warnings
+from dataclasses import replace
 
 import pytest
 from certificates import pair
 from mail_support import ROWS, mail, world
 from wire import Wire, until
 
+from mailgate import passwords
 from mailgate.smtp.shared import Patience
 
 USER, PASSWORD = "robot@acme.example", "correct horse battery staple"
@@ -224,6 +226,20 @@ def test_a_login_proves_its_own_sender_and_no_other(w, certificate):
         assert wire.say(raw + b".").startswith(b"250")
         assert wire.begin(USER.encode()).startswith(b"354")
         assert wire.say(mail("as Bob", sender="bob@other.example") + b".").startswith(b"550 5.7.1")
+
+
+def test_a_changed_password_ends_what_the_old_one_opened(w, certificate):
+    w.listener.forget_failures()
+    with started(w, certificate) as wire:
+        wire.say(b"EHLO c")
+        assert wire.say(b"AUTH PLAIN " + PLAIN).startswith(b"235")
+        old = w.state.book.rules().by_address[USER]
+        w.state.book.rules().by_address[USER] = replace(old, password_hash=passwords.make_hash("another"))
+        try:
+            wire.say(b"MAIL FROM:<" + USER.encode() + b">")
+            assert wire.say(b"RCPT TO:<447700900123@sms.localhost>").startswith(b"550 5.7.1")
+        finally:
+            w.state.book.rules().by_address[USER] = old
 
 
 def test_guessing_passwords_ends_the_session_and_then_the_tries(w, certificate):

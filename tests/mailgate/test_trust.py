@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mail_support import ALICE, World, mail, world
@@ -11,12 +12,12 @@ from sqlalchemy import insert, update
 from gateway_core.directory import raise_revision
 from gateway_core.errors import UnknownSender
 from gateway_core.storage import tables
-from mailgate import checks, explain, trust
+from mailgate import checks, explain, reading, trust
 from mailgate import tables as mail_tables
 from mailgate.checks import Envelope
 from mailgate.errors import FromNotCovered
 from mailgate.mail import parse
-from mailgate.trust import Rule, Rules
+from mailgate.trust import Rule, Rules, Shown
 
 NETWORKS = ("10.0.0.0/8", "2001:db8::/32")
 
@@ -75,38 +76,92 @@ INSIDE = [
 ]
 
 
+ALICE_ADDRESS = "alice@acme.example"
+
+
+class Found:
+    """Evidence as a mail may give it."""
+
+    words = ("found by the test",)
+    signed: frozenset[tuple[str, str]] = frozenset()
+
+    def __init__(self, *, authentic: bool = False, spf: bool = False) -> None:
+        self._authentic, self._spf = authentic, spf
+
+    def authentic(self, address: str, recipients: Any) -> bool:
+        return self._authentic and address == ALICE_ADDRESS
+
+    def spf_passes(self, address: str) -> bool:
+        return self._spf and address == ALICE_ADDRESS
+
+
+NEAR, FAR = "10.1.2.3", "192.0.2.1"
+NOTHING, DKIM, SPF = Found(), Found(authentic=True), Found(spf=True)
+NO, PENDING, YES = trust.Standing.NOT_PROVED, trust.Standing.PENDING, trust.Standing.PROVED
+
+
 @pytest.mark.parametrize(("peer", "wanted"), INSIDE)
 def test_networks(peer: str, wanted: bool) -> None:
     assert trust.inside(peer, NETWORKS) is wanted
-    assert trust.fits(rule("x@y.example"), peer) is wanted
+    standing = trust.judge(rule("x@y.example"), "x@y.example", Shown(peer))
+    assert (standing is YES) is wanted
 
 
-# accept of the rule alice@acme.example, where the mail came from, who logged in, whether that proves alice
+# accept of the rule alice@acme.example, what is shown, whether that proves alice
 PROOFS = [
-    ("ip", "10.1.2.3", "", True),
-    ("ip", "10.1.2.3", "bob@acme.example", True),
-    ("ip", "192.0.2.1", "alice@acme.example", False),  # a login is not what this rule asks for
-    ("auth", "10.1.2.3", "", False),
-    ("auth", "10.1.2.3", "alice@acme.example", True),
-    ("auth", "192.0.2.1", "alice@acme.example", True),  # from anywhere
-    ("auth", "10.1.2.3", "bob@acme.example", False),
-    ("auth", "10.1.2.3", "@acme.example", False),
-    ("secret", "10.1.2.3", "alice@acme.example", False),
+    ("ip", Shown(NEAR), YES),
+    ("ip", Shown(NEAR, "bob@acme.example"), YES),
+    ("ip", Shown(FAR, ALICE_ADDRESS), NO),  # a login is not what this rule asks for
+    ("ip", Shown(FAR, evidence=DKIM), NO),
+    ("auth", Shown(NEAR), NO),
+    ("auth", Shown(NEAR, ALICE_ADDRESS), YES),
+    ("auth", Shown(FAR, ALICE_ADDRESS), YES),  # from anywhere
+    ("auth", Shown(NEAR, "bob@acme.example"), NO),
+    ("auth", Shown(NEAR, "@acme.example"), NO),
+    ("auth", Shown(NEAR, evidence=DKIM), NO),
+    ("dmarc", Shown(NEAR), PENDING),
+    ("dmarc", Shown(NEAR, ALICE_ADDRESS), PENDING),
+    ("dmarc", Shown(FAR, evidence=DKIM), YES),
+    ("dmarc", Shown(NEAR, evidence=NOTHING), NO),
+    ("dmarc", Shown(NEAR, evidence=SPF), NO),
+    ("ip-or-dmarc", Shown(NEAR), YES),
+    ("ip-or-dmarc", Shown(FAR), PENDING),
+    ("ip-or-dmarc", Shown(FAR, evidence=DKIM), YES),
+    ("ip-or-dmarc", Shown(FAR, evidence=NOTHING), NO),
+    ("ip-and-dmarc", Shown(NEAR), PENDING),
+    ("ip-and-dmarc", Shown(FAR), NO),
+    ("ip-and-dmarc", Shown(FAR, evidence=DKIM), NO),
+    ("ip-and-dmarc", Shown(NEAR, evidence=DKIM), YES),
+    ("ip-and-dmarc", Shown(NEAR, evidence=NOTHING), NO),
+    ("spf", Shown(NEAR), PENDING),
+    ("spf", Shown(FAR, evidence=SPF), YES),
+    ("spf", Shown(FAR, evidence=DKIM), NO),
+    ("secret", Shown(NEAR, ALICE_ADDRESS), PENDING),
+    ("secret", Shown(FAR, secret_of=frozenset({ALICE_ADDRESS}), evidence=NOTHING), YES),
+    ("secret", Shown(FAR, secret_of=frozenset({"@acme.example"}), evidence=NOTHING), NO),
+    ("secret", Shown(FAR, evidence=DKIM), NO),
+    ("", Shown(NEAR, evidence=DKIM), NO),
+    ("ipx", Shown(NEAR), PENDING),  # no such value; it proves nothing, whatever is found
+    ("ipx", Shown(NEAR, ALICE_ADDRESS, frozenset({ALICE_ADDRESS}), DKIM), NO),
 ]
 
 
-@pytest.mark.parametrize(("accept", "peer", "auth", "wanted"), PROOFS)
-def test_a_rule_says_what_proves_its_sender(accept: str, peer: str, auth: str, wanted: bool) -> None:
-    assert trust.fits(rule("alice@acme.example", accept=accept), peer, auth) is wanted
+@pytest.mark.parametrize(("accept", "shown", "wanted"), PROOFS)
+def test_a_rule_says_what_proves_its_sender(accept: str, shown: Shown, wanted: trust.Standing) -> None:
+    assert trust.judge(rule(ALICE_ADDRESS, accept=accept), ALICE_ADDRESS, shown) is wanted
 
 
 def test_a_rule_without_an_address_is_proved_by_no_login() -> None:
-    assert not trust.fits(rule("", accept="auth"), "10.1.2.3", "")
+    assert trust.judge(rule("", accept="auth"), "", Shown("10.1.2.3")) is NO
 
 
-@pytest.mark.parametrize("accept", ["dmarc", "ip-or-dmarc", "auth", "secret", "spf", ""])
-def test_what_cannot_be_proved_yet_fits_nobody(accept: str) -> None:
-    assert not trust.fits(replace(rule("x@y.example"), accept=accept), "10.1.2.3")
+@pytest.mark.parametrize(("accept", "shown", "wanted"), [one for one in PROOFS if one[0] not in {"", "ipx"}])
+def test_why_names_the_rule_and_what_is_missing(accept: str, shown: Shown, wanted: trust.Standing) -> None:
+    words = trust.why(rule(ALICE_ADDRESS, accept=accept), ALICE_ADDRESS, shown)
+    assert words.startswith(f"the rule for {ALICE_ADDRESS} (accept = {accept}) ")
+    assert ("covers" in words) is (wanted is YES)
+    if wanted is NO and shown.evidence:
+        assert "found by the test" in words
 
 
 # --- as it is stored --------------------------------------------------------------------------------------
@@ -155,7 +210,7 @@ def test_a_change_of_the_rows_is_seen_at_the_next_look(w: World) -> None:
     found = book.rules().covering("alice@acme.example")
     assert found is not None
     assert found.ips == ("192.0.2.0/24",)
-    assert not trust.fits(found, "127.0.0.1")
+    assert trust.judge(found, "x@y.example", Shown("127.0.0.1")) is not YES
     assert tables.account.name == "account"
 
 
@@ -185,10 +240,10 @@ def test_a_login_proves_the_envelope_sender_and_from(w: World) -> None:
     login_needed(w, "alice@acme.example", "nagios@acme.example")
     to, envelope = "447700900123@sms.localhost", Envelope(ALICE, "198.51.100.9", auth=ALICE)
     recipient = checks.check(w.state, envelope, to)
-    assert checks.read(w.state, envelope, recipient, parse(mail("Hello"))).text.text == "Hello"
+    assert reading.read(w.state, envelope, recipient, parse(mail("Hello"))).text.text == "Hello"
     for sender in ("nagios@acme.example", "far@acme.example"):  # proved by another login, and another place
         with pytest.raises(FromNotCovered):
-            checks.read(w.state, envelope, recipient, parse(mail("Hello", sender=sender)))
+            reading.read(w.state, envelope, recipient, parse(mail("Hello", sender=sender)))
     for wrong in (Envelope(ALICE, "127.0.0.1"), replace(envelope, auth="nagios@acme.example")):
         with pytest.raises(UnknownSender, match=checks.NOT_ALLOWED):
             checks.check(w.state, wrong, to)
@@ -201,5 +256,5 @@ def test_explain_says_that_a_login_is_needed(w: World) -> None:
     assert found["checks"][0] == {
         "name": "sender",
         "verdict": "refused",
-        "detail": "the rule for alice@acme.example needs a login",
+        "detail": "the rule for alice@acme.example (accept = auth) needs a login by SMTP AUTH",
     }

@@ -1,0 +1,113 @@
+"""Deciding a mail for its account: one literal list of checks. `explain` shows them all.
+
+A check returns what is known now, or raises Refused. Nothing here does I/O: what a mail shows of its sender was
+found out before (`proving.look`).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from gateway_core.accounts import Account
+from gateway_core.drafts import compose
+from gateway_core.encoding import Segments
+from gateway_core.errors import NothingToText, Refused, UnknownSender
+from mailgate import body, guard, trust
+from mailgate.body import Text
+from mailgate.checks import NOT_ALLOWED, Envelope, Intake, Recipient
+from mailgate.errors import FromNotCovered, NotAuthentic, SpfNotPassed
+from mailgate.mail import Mail
+from mailgate.trust import Rule, Shown, Standing
+
+
+class Reading(NamedTuple):
+    """What a mail says, under the terms of the account that it is for."""
+
+    mail: Mail
+    text: Text = Text("", (), "")
+    shown: Shown | None = None  # None: nothing but what the envelope shows
+    segments: Segments | None = None  # of the text, under the account's terms
+
+
+def _standing(envelope: Envelope, rule: Rule, address: str, known: Reading) -> Standing:
+    return trust.judge(rule, address, known.shown or Shown(envelope.peer, envelope.auth))
+
+
+_UNPROVED: dict[str, type[Refused]] = {
+    "spf": SpfNotPassed,
+    "dmarc": NotAuthentic,
+    "ip-or-dmarc": NotAuthentic,
+    "ip-and-dmarc": NotAuthentic,
+}
+
+
+def _proof(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
+    """Is the envelope sender proved?"""
+    if _standing(envelope, rule, envelope.mail_from, known) is not Standing.PROVED:
+        raise _UNPROVED.get(rule.accept, UnknownSender)(NOT_ALLOWED)
+    return known
+
+
+def _robot(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
+    """Did a robot write it, or is it running in circles?"""
+    refused = guard.verdict(
+        known.mail,
+        envelope_from=envelope.mail_from,
+        lists=rule.lists,
+        own_domains=intake.settings.mail.domains,
+        own_token=intake.loop_token,
+    )
+    if refused:
+        raise refused
+    return known
+
+
+def _from(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
+    """Is there one From, and does a rule of the same account cover it too?"""
+    mail = known.mail
+    if mail.from_count != 1 or not mail.from_clean:
+        raise FromNotCovered("the mail needs one From field with one address")
+    cover = intake.book.rules().covering(mail.from_[0])
+    if cover is None or cover.account_id != account.id:
+        raise FromNotCovered(_FROM)
+    if _standing(envelope, cover, mail.from_[0], known) is not Standing.PROVED:
+        raise _UNPROVED.get(cover.accept, FromNotCovered)(_FROM)
+    return known
+
+
+_FROM = "the address in From may not text for this account"
+
+
+def _text(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
+    """Is there something to text?"""
+    text = body.text(known.mail, text_from=account.terms.text_from, monitoring=rule.monitoring)
+    if not text.text.strip():
+        raise NothingToText("there is nothing to text in this mail")
+    return known._replace(text=text)
+
+
+def _length(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
+    """Does the text fit the account's terms?"""
+    return known._replace(segments=compose(account.terms, known.text.text))
+
+
+MailCheck = Callable[[Intake, Envelope, Rule, Account, Reading], Reading]
+MAIL_CHECKS: tuple[tuple[str, MailCheck], ...] = (
+    ("proof", _proof),
+    ("robot", _robot),
+    ("from", _from),
+    ("text", _text),
+    ("length", _length),
+)
+
+
+def read(
+    intake: Intake, envelope: Envelope, recipient: Recipient, mail: Mail, shown: Shown | None = None
+) -> Reading:
+    """Decide the mail for its account. Raises Refused."""
+    account, rule = recipient.account, recipient.rule
+    if account is None or rule is None:
+        raise UnknownSender(NOT_ALLOWED)
+    known = Reading(mail, shown=shown)
+    for _name, decide in MAIL_CHECKS:
+        known = decide(intake, envelope, rule, account, known)
+    return known
