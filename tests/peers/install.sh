@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 
 packages=(swaks postfix postgresql msmtp curl chromium monit nagios4-core bsd-mailx openssl testssl.sh)
 packages+=(libnet-ssleay-perl libsasl2-modules) # TLS for swaks, logins for Postfix
-packages+=(monitoring-plugins-basic iproute2)   # what Nagios checks with; addresses for strangers
+packages+=(opendkim monitoring-plugins-basic iproute2)   # what Nagios checks with; addresses for strangers
 packages+=(systemd kannel kannel-extras)        # systemd-socket-activate; benchmarks, extras has fakesmsc
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)

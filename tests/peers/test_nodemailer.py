@@ -1,11 +1,15 @@
 """nodemailer: plain and pooled, several recipients, what is refused, and its delivery report options."""
 
+import copy
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import signing
 from core_support import wait_for
-from mail_support import ALICE, World, world
+from fake_dns import FakeDns
+from mail_support import ALICE, ROWS, World, world
 from peers.line import Line, over
 from peers.nodemailer import nodemailer
 from peers.programs import DOMAIN, at_domain, origin_of, submissions
@@ -110,3 +114,27 @@ def test_delivery_report_options(w: World) -> None:
         "envid": "order+17=a",
         "recipients": {"+447700900706": {"notify": ["SUCCESS", "FAILURE"], "orcpt": f"rfc822;{ALICE}"}},
     }
+
+
+def test_its_signature_proves_a_sender(tmp_path: Path) -> None:
+    """A signer that is not the library that verifies; relaxed, and without t=, so that the signed Date counts."""
+    given = copy.deepcopy(ROWS)
+    given["account"][0]["sender"].append({"address": "alarm@dmarc.example", "accept": "dmarc"})
+    key = signing.key()
+    signer = {"domainName": "dmarc.example", "keySelector": "s1", "privateKey": key.private.decode()}
+    sent = {"from": "Alarm <alarm@dmarc.example>", "subject": "Störung", "text": "Füllstand 80 %"}
+    with (
+        FakeDns(signing.zone("dmarc.example")) as serving,
+        world(tmp_path, given, mail={"dns_servers": [serving.address]}) as w,
+    ):
+        people = at_domain("447700900720", "447700900721")
+        shapes = ({}, {"html": "<p>Füllstand <b>80 %</b></p>"}, {"cc": people[1]})
+        for shape in shapes:
+            (done,) = nodemailer(w.port, {**sent, "to": people[0], **shape}, dkim=signer)
+            assert done["rejected"] == [], done
+        (done,) = nodemailer(w.port, {**sent, "to": people[0], "bcc": people[1]}, dkim=signer)
+        assert done["error"]["response"].startswith("550 5.7.26 ")  # signed for somebody else
+        (done,) = nodemailer(w.port, {**sent, "to": people[0]})
+        assert done["error"]["response"].startswith("550 5.7.26 ")
+        wait_for(lambda: len(w.texts("+447700900720")) == 3)
+        wait_for(lambda: w.texts("+447700900721") == ["Füllstand 80 %"])
