@@ -79,6 +79,11 @@ class Stage(contextlib.ExitStack):
         return self.enter_context(servers.gateway(self.folder / "running", paused=False))
 
     @cached_property
+    def running_two(self) -> Gateway:
+        setting = {"MAILGATE_SMTP__PROCESSES": "2"}
+        return self.enter_context(servers.gateway(self.folder / "running-two", paused=False, **setting))
+
+    @cached_property
     def filled(self) -> Gateway:
         return self.enter_context(servers.gateway(self.folder / "filled", paused=False))
 
@@ -124,21 +129,24 @@ def processes(stage: Stage, size: Size) -> list[Group]:
     found = []
     for kind, mail, keep in (("1 KB", mails.DEVICE, True), ("short, a connection each", mails.OWN, False)):
         count = size.mails if keep else size.mails // 2
-        one = Measure(f"{kind}: one process", partial(_kept, stage.paused, mail, keep=keep), count)
-        two = Measure(f"{kind}: two", partial(_kept, stage.two, mail, keep=keep), count, one)
-        found += [one, two]
+        bare = Measure(f"{kind}: bare aiosmtpd", partial(_sunk, stage.sink, mail, keep=keep), count)
+        one = Measure(f"{kind}: one process", partial(_kept, stage.paused, mail, keep=keep), count, bare)
+        two = Measure(f"{kind}: two", partial(_kept, stage.two, mail, keep=keep), count, bare, "≥ 1.0")
+        found += [bare, one, two]
     return [Group(title, found)]
 
 
 def end(stage: Stage, size: Size) -> list[Group]:
     title = "End to end, short mail until the text has arrived, mails/s"
     ours = Measure("mailgate, to the stored receipt", partial(_delivered, stage.running), size.mails)
+    two = Measure("mailgate, smtp.processes = 2", partial(_delivered, stage.running_two), size.mails)
     if note := kannel.missing():
-        return [Group(title, [ours], f"no peer: {note}")]
+        return [Group(title, [ours, two], f"no peer: {note}")]
     name = f"Postfix, {size.pipes} pipes, shell, curl, Kannel"
-    ours.against = Measure(name, partial(_piped, stage.chain), size.mails // 5)
-    ours.target = "≥ 6.0"
-    return [Group(title, [ours.against, ours])]
+    chain = Measure(name, partial(_piped, stage.chain), size.mails // 5)
+    for measure in (ours, two):
+        measure.against, measure.target = chain, "≥ 6.0"
+    return [Group(title, [chain, ours, two])]
 
 
 def memory(stage: Stage, size: Size) -> list[Group]:
