@@ -114,8 +114,8 @@ def _key(envelope: Envelope, reading: Reading) -> Key | None:
     if mail.message_id and evidence is not None and evidence.signed:
         # A signed mail stays true when blanks are stretched, and when a field that it does not cover changes what is
         # cut from its text: sent again like that it is still the same mail.
-        parts = parts[:2]
-    mail_digest = keys.digest(*(" ".join(part.split()) for part in parts))
+        parts = (mail.from_[0], " ".join(mail.date.split()))
+    mail_digest = keys.digest(*parts)
     if mail.message_id:
         return Key(keys.normal(mail.message_id), keys.digest(text), mail_digest)
     value = "no-id:" + keys.digest(envelope.mail_from, mail_digest)
