@@ -40,8 +40,15 @@ def _sender_id(value: str) -> str:
     return value
 
 
+def _mark(value: str) -> str:
+    if not 2 <= len(value) <= 80 or not value.isprintable() or value != value.strip():
+        raise ValueError("must have 2 to 80 characters, in one line, without blanks around them")
+    return value
+
+
 Network = Annotated[str, AfterValidator(_network)]
 SenderID = Annotated[str, AfterValidator(_sender_id)]
+Mark = Annotated[str, AfterValidator(_mark)]
 ANYWHERE: tuple[str, ...] = ("0.0.0.0/0", "::/0")
 
 
@@ -56,6 +63,9 @@ class Terms(Section):
     timezone: Annotated[str, AfterValidator(_timezone)] = "Europe/London"
     receipts: Literal["none", "failures", "all"] = "failures"
     text_from: Literal["body", "subject", "both", "auto"] = "auto"
+    markers: tuple[tuple[Mark, Mark], ...] = Field((), max_length=10)  # before and behind the text of a mail
+    end_markers: tuple[Mark, ...] = Field((), max_length=10)  # whole lines that end it
+    footers: tuple[Mark, ...] = Field((), max_length=20)  # how lines begin that end it, as a company's notice
     max_segments: int = Field(3, ge=1, le=255)  # 255: the UDH's octet (3GPP TS 23.040 §9.2.3.24.1)
     too_long: Literal["refuse", "truncate"] = "refuse"
     unsupported: Literal["unicode", "remove", "refuse"] = "unicode"

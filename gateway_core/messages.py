@@ -205,6 +205,13 @@ def page(
     )
 
 
+def origin(conn: Connection, submission_id: int) -> dict[str, Any]:
+    """What whoever submitted it wants to find again; opaque here."""
+    s = tables.submission.c
+    found: dict[str, Any] = conn.execute(select(s.origin).where(s.id == submission_id)).scalar_one()
+    return found
+
+
 def trail(conn: Connection, message_id: int) -> list[RowMapping]:
     e = tables.event.c
     return list(

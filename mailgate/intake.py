@@ -26,6 +26,7 @@ from mailgate.reading import Reading, read
 from mailgate.trust import Rule, Shown
 
 _NO_ID_LIVES_MS = 5 * clock.MINUTE
+_MOST_REMOVED, _LONGEST_REMOVED = 20, 2000  # pieces, and characters of one
 _LONGEST_FORWARD = 1_000_000  # bytes of a mail to postmaster
 
 
@@ -64,7 +65,7 @@ def _submission(
         account,
         tuple(dict.fromkeys(to for recipient in texted for to in recipient.to)),
         reading.text.text,
-        origin=_origin(envelope, reading.mail) | _asked(texted, asked),
+        origin=_origin(envelope, reading.mail) | _asked(texted, asked) | _left_out(reading),
         notify=True,
         whole=True,
         key=_key(envelope, reading),
@@ -96,6 +97,13 @@ def _origin(envelope: Envelope, mail: Mail) -> dict[str, Any]:
         "references": list(mail.references or ((mail.in_reply_to,) if mail.in_reply_to else ())),
         "attachments": list(mail.attachments),
     }
+
+
+def _left_out(reading: Reading) -> dict[str, Any]:
+    """What of the mail was not texted, as `message show` says it; bounded, since quoted history can be long."""
+    removed = reading.text.removed[:_MOST_REMOVED]
+    kept = [{"text": piece.text[:_LONGEST_REMOVED], "why": piece.why} for piece in removed]
+    return {"removed": kept} if kept else {}
 
 
 def _asked(texted: Sequence[Recipient], asked: MailOptions) -> dict[str, Any]:

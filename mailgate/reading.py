@@ -79,7 +79,9 @@ _FROM = "the address in From may not text for this account"
 
 def _text(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
     """Is there something to text?"""
-    text = body.text(known.mail, text_from=account.terms.text_from, monitoring=rule.monitoring)
+    terms = account.terms
+    marks = body.Marks(terms.markers, terms.end_markers, terms.footers)
+    text = body.text(known.mail, text_from=terms.text_from, monitoring=rule.monitoring, marks=marks)
     if not text.text.strip():
         raise NothingToText("there is nothing to text in this mail")
     return known._replace(text=text)

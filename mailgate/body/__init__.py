@@ -1,27 +1,23 @@
 """What a mail says: the one text that goes to the phone, and everything that was left out of it.
 
-Order: choose a part, decode, unwrap format=flowed or walk the HTML, obey markers, cut what is quoted, tidy.
-Mail of monitoring systems is never guessed at: a line such as `Address: 10.0.0.5` looks like a signature.
+Order: choose a part, decode, unwrap format=flowed or walk the HTML, obey markers, cut what is quoted and what programs
+and servers added, tidy. Mail of monitoring systems is never guessed at: a line such as `Address: 10.0.0.5` looks like
+a signature.
 """
 
 from typing import NamedTuple
 
-from mailgate.body import flowed, html, lines, markers, parts, quotes
+from mailgate.body import banners, flowed, html, lines, parts, written
+from mailgate.body.markers import NO_MARKS, Marks
+from mailgate.body.written import Removed
 from mailgate.mail import Mail, Part
 
-__all__ = ["Removed", "Text", "text"]
+__all__ = ["NO_MARKS", "Marks", "Removed", "Text", "text"]
 
 
 _LONGEST = 262_144  # characters; 255 segments hold 39,015
 _SHOWN = 1000
 _MOST_READ = 1_048_576  # bytes of all the parts that are tried, so that none of a mail's 200 costs as much as the first
-
-
-class Removed(NamedTuple):
-    """A piece that is not texted, and why in a stable word or two."""
-
-    text: str
-    why: str
 
 
 class Text(NamedTuple):
@@ -32,49 +28,83 @@ class Text(NamedTuple):
     source: str
 
 
-def text(mail: Mail, *, text_from: str = "auto", monitoring: bool = False) -> Text:
+class _Body(NamedTuple):
+    """What is left of the body; where nothing is, `best` is what it says all the same."""
+
+    text: str = ""
+    removed: tuple[Removed, ...] = ()
+    best: str = ""
+
+
+def text(mail: Mail, *, text_from: str = "auto", monitoring: bool = False, marks: Marks = NO_MARKS) -> Text:
     """`text_from` is body, subject, both or auto (body, else subject). `monitoring` obeys only the first pair
     of markers and removes nothing else; so does mail that says that a machine wrote it (RFC 3834, 5.2).
+
+    A body of which nothing would be left (a forwarded mail, a lone tagline) gives its best part, unless the subject
+    says something and may be texted.
     """
-    subject = mail.subject
+    whole = monitoring or _is_generated(mail)
+    subject = mail.subject if whole else banners.without_tag(mail.subject)
     if text_from == "subject":
         return Text(subject, (), "subject" if subject else "")
-    body, removed = _body(mail, whole=monitoring or _is_generated(mail))
-    if text_from == "both" and body and subject:
-        return Text(f"{subject}\n{body}", removed, "both")
-    if text_from == "body" or body:
-        return Text(body, removed, "body" if body else "")
-    return Text(subject, removed, "subject" if subject else "")
+    body = _body(mail, marks, whole=whole)
+    if text_from == "both" and body.text and subject:
+        return Text(f"{subject}\n{body.text}", body.removed, "both")
+    if body.text or text_from == "body" or not subject:
+        found = body.text or body.best
+        return Text(found, body.removed if body.text or not body.best else (), "body" if found else "")
+    return Text(subject, body.removed, "subject")
 
 
 def _is_generated(mail: Mail) -> bool:
     return mail.header("Auto-Submitted").lower().startswith("auto-generated")
 
 
-def _body(mail: Mail, *, whole: bool) -> tuple[str, tuple[Removed, ...]]:
-    """The first part that is not blank."""
-    removed: list[Removed] = []
+def _body(mail: Mail, marks: Marks, *, whole: bool) -> _Body:
+    """Of the first part that is not blank."""
+    found = _Body()
     left = _MOST_READ
     for part in parts.choose(mail.root):
         if left <= 0:
             break
         left -= part.end - part.start
-        removed = []
-        found = _written(lines.unify(_read(part, removed, whole=whole)), removed, whole=whole)
-        if found:
-            return found, tuple(removed)
-    return "", tuple(removed)
+        found = _written(part, marks, _name(mail), whole=whole)
+        if found.text or found.best:
+            break
+    return found
 
 
-def _read(part: Part, removed: list[Removed], *, whole: bool) -> str:
+def _name(mail: Mail) -> str:
+    """What From shows besides the address."""
+    return mail.from_display.partition("<")[0]
+
+
+def _written(part: Part, marks: Marks, name: str, *, whole: bool) -> _Body:
+    removed: list[Removed] = []
+    source = lines.unify(_read(part, removed, whole=whole))
+    marked = written.marked(source, marks, removed)
+    if marked is not None:
+        return _Body(marked, tuple(removed))
+    if whole:
+        return _Body(lines.tidy(source), tuple(removed))
+    kept = written.guessed(source, marks, name, removed)
+    if kept:
+        return _Body(kept, tuple(removed))
+    if all(piece.why == "quote" for piece in removed):  # nobody wrote anything
+        return _Body("", tuple(removed))
+    if any(piece.why == "signature" for piece in removed):  # the author may have written inside it
+        source = lines.unify(_read(part, [], whole=whole, signatures=False))
+    return _Body("", tuple(removed), lines.tidy(source))
+
+
+def _read(part: Part, removed: list[Removed], *, whole: bool, signatures: bool = True) -> str:
     if part.type == "text/html":
         content = part.content()
-        shown, hidden, attributions = html.convert(
-            part.decoded(content, html.declared(content)), cut=not whole
+        page = html.convert(
+            part.decoded(content, html.declared(content)), cut=not whole, signatures=signatures
         )
-        removed += [Removed(one, "hidden") for one in hidden if one]
-        removed += [Removed(one, "quote") for one in attributions if one]
-        return _shortened(shown, removed)
+        removed += [Removed(piece, why) for piece, why in page.removed]
+        return _shortened(page.text, removed)
     source = _shortened(part.text(), removed)
     if part.type == "text/calendar":
         return parts.calendar(source)
@@ -88,30 +118,3 @@ def _shortened(source: str, removed: list[Removed]) -> str:
         return source
     removed.append(Removed(source[_LONGEST : _LONGEST + _SHOWN], "too long to be read"))
     return source[:_LONGEST]
-
-
-def _written(source: str, removed: list[Removed], *, whole: bool) -> str:
-    found = markers.pair(source)
-    if found:
-        before, inside, after = found
-        _note(removed, "outside markers", before, after)
-        return lines.tidy(inside)
-    if whole:
-        return lines.tidy(source)
-    return lines.tidy(_guessed(source, removed))
-
-
-def _guessed(source: str, removed: list[Removed]) -> str:
-    ended = markers.end(source)
-    explicit = False
-    if ended:
-        source, after, explicit = ended
-    kept = quotes.cut(source, guess_trailing=not explicit)
-    _note(removed, "quote", *kept.removed)
-    if ended:
-        _note(removed, "after end marker" if explicit else "signature", after)
-    return kept.kept
-
-
-def _note(removed: list[Removed], why: str, *pieces: str) -> None:
-    removed += [Removed(tidied, why) for piece in pieces if (tidied := lines.tidy(piece))]

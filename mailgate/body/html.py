@@ -4,7 +4,10 @@ What mail programs mark as quoted is not guessed at: citations become `> ` lines
 mail a separator line is written, so that one place (quotes.py) decides what is cut.
 """
 
+import enum
 import re
+from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from mailgate.body import tags
@@ -21,11 +24,20 @@ _HIDDEN = re.compile(
 _MAX_SOURCE = 1 << 20  # a page beyond this says nothing more that a text could carry
 _MAX_STYLE = 10_000
 _PIECE = 65_536  # characters of text that are handled in one go
-_OLD_MAIL_IDS = frozenset(
-    {"divrplyfwdmsg", "x_divrplyfwdmsg", "appendonsend", "olk_src_body_section", "zwchr", "stopspelling"}
-)
+_OLD_MAIL_IDS = frozenset({"divrplyfwdmsg", "appendonsend", "olk_src_body_section", "zwchr", "stopspelling"})
 _OLD_MAIL_CLASSES = ("yahoo_quoted", "moz-forward-container", "ms-outlook-mobile-reference-message")
 _ATTRIBUTIONS = ("gmail_attr", "moz-cite-prefix")
+_SIGNATURE_IDS = frozenset(
+    {
+        *("signature", "applemailsignature", "ms-outlook-mobile-signature", "mobile_signature"),
+        *("protonmail_mobile_signature_block", "composer_signature"),
+    }
+)
+_SIGNATURE_CLASSES = (
+    *("gmail_signature", "moz-signature", "protonmail_signature_block", "tutanota_signature"),
+    *("front-signature", "mail-signature", "email-signature"),
+)
+_MOST_TOKENS = 100_000  # tags and texts of a page that are read
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
 
 
@@ -35,10 +47,28 @@ def declared(content: bytes) -> str:
     return found[1].decode("ascii", "replace") if found else ""
 
 
-def convert(source: str, *, cut: bool = True) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """The text, what was hidden from the reader, and attribution lines that the page marks as such."""
-    walk = _Walk(cut=cut)
-    for kind, value, rest in tags.read(source[:_MAX_SOURCE]):
+class Why(enum.StrEnum):
+    """Why a piece of a page is no part of its text."""
+
+    HIDDEN = "hidden"
+    ATTRIBUTION = "quote"
+    SIGNATURE = "signature"
+    TOO_LONG = "too long to be read"
+
+
+class Converted(NamedTuple):
+    text: str
+    removed: tuple[tuple[str, Why], ...]
+
+
+def convert(source: str, *, cut: bool = True, signatures: bool = True) -> Converted:
+    """The text, and what was hidden from the reader or is marked by the page as an attribution or a signature.
+
+    `cut` False: only what is hidden is left out. `signatures` False: they are text.
+    """
+    walk = _Walk(cut=cut, signatures=signatures)
+    read = iter(tags.read(source[:_MAX_SOURCE]))
+    for kind, value, rest in islice(read, _MOST_TOKENS):
         if kind == TEXT:
             walk.text(value)
         elif kind == END:
@@ -46,7 +76,9 @@ def convert(source: str, *, cut: bool = True) -> tuple[str, tuple[str, ...], tup
         else:
             walk.start(value, rest)
     walk.leave(0)
-    return "".join(walk.page.out), tuple(walk.hidden), tuple(walk.attributions)
+    if len(source) > _MAX_SOURCE or next(read, None):
+        walk.removed.append(("...", Why.TOO_LONG))
+    return Converted("".join(walk.page.out), tuple(walk.removed))
 
 
 class _Traits(NamedTuple):
@@ -55,14 +87,14 @@ class _Traits(NamedTuple):
     hidden: bool = False
     cited: bool = False  # if it is a blockquote
     old_mail: bool = False
-    attribution: bool = False
+    aside: Why | None = None
 
 
 _NONE = _Traits()
 # without one of these no attribute says anything of interest
 _TELLING = (
     *("hidden", "display", "mso-hide", "max-height", "cite", "gmail_", "border-left", "moz-", "yahoo_", "&"),
-    *("ms-outlook-", *_OLD_MAIL_IDS),
+    *("ms-outlook-", "signature", *_OLD_MAIL_IDS),
 )
 
 
@@ -74,34 +106,41 @@ def _traits(rest: str) -> _Traits:
     style = found.get("style", "")[:_MAX_STYLE]
     classes = found.get("class", "")
     folded = classes.lower()
+    named = found.get("id", "").lower().removeprefix("x_")  # Outlook's mark on what it forwards
     return _Traits(
         "hidden" in found or bool(style and _HIDDEN.search(style.lower())),
         "cite" in found
         or found.get("type", "").lower() == "cite"
         or "gmail_quote" in classes
         or "border-left" in style,
-        found.get("id", "").lower() in _OLD_MAIL_IDS or any(one in folded for one in _OLD_MAIL_CLASSES),
-        any(one in folded for one in _ATTRIBUTIONS),
+        named in _OLD_MAIL_IDS or any(one in folded for one in _OLD_MAIL_CLASSES),
+        _aside(named, folded.split()),
     )
 
 
+def _aside(named: str, classes: Sequence[str]) -> Why | None:
+    if named in _SIGNATURE_IDS or any(one in _SIGNATURE_CLASSES for one in classes):
+        return Why.SIGNATURE
+    return Why.ATTRIBUTION if any(one in _ATTRIBUTIONS for one in classes) else None
+
+
 class _Aside(NamedTuple):
-    """What is kept out of the text: a hidden element, or an attribution line."""
+    """What is kept out of the text."""
 
     at: int  # which open element it is
     mark: Mark
-    attribution: bool
+    why: Why
     texts: list[str]
 
 
 class _Walk:
     """The page, and what is open where it has been read to."""
 
-    def __init__(self, *, cut: bool) -> None:
+    def __init__(self, *, cut: bool, signatures: bool) -> None:
         self.page = Page()
-        self.hidden: list[str] = []
-        self.attributions: list[str] = []
+        self.removed: list[tuple[str, Why]] = []
         self._cut = cut
+        self._signatures = signatures
         self._open = Elements()
         self._cites: list[int] = []  # which of them are citations
         self._skipped = -1  # which of them is not shown, with all inside
@@ -158,14 +197,14 @@ class _Walk:
         """
         if traits.hidden:
             if name not in VOID:
-                self._begin_aside(attribution=False)
+                self._begin_aside(Why.HIDDEN)
                 self._skip(name)
             return
         kept_out = False
         if self._cut and traits.old_mail:
             self._separate()
-        elif self._cut and traits.attribution and name not in VOID:
-            kept_out = self._begin_aside(attribution=True)
+        elif self._cut and traits.aside and name not in VOID:
+            kept_out = self._begin_aside(traits.aside)
         self._write(name)
         if kept_out or self._open.is_followed(name):
             self._follow(name, traits, at_any_depth=kept_out)
@@ -212,18 +251,19 @@ class _Walk:
         self.page.add(SEPARATOR)
         self.page.need(1)
 
-    def _begin_aside(self, *, attribution: bool) -> bool:
+    def _begin_aside(self, why: Why) -> bool:
         """False: what is inside another one is part of it."""
-        if self._aside:
+        if self._aside or (why is Why.SIGNATURE and not self._signatures):
             return False
-        self._aside = _Aside(len(self._open.names), self.page.mark(), attribution, [])
+        self._aside = _Aside(len(self._open.names), self.page.mark(), why, [])
         return True
 
     def _end_aside(self, aside: _Aside) -> None:
         self._aside = None
         line = BLANK.sub(" ", "".join(aside.texts)).strip()
-        if not aside.attribution:
-            self.hidden.append(line)
-        elif not line.startswith("----"):  # else the head of a mail that Gmail forwards: a separator in words
+        if aside.why is not Why.HIDDEN:
+            if aside.why is Why.ATTRIBUTION and line.startswith("----"):
+                return  # the head of a mail that Gmail forwards: a separator in words
             self.page.back(aside.mark)
-            self.attributions.append(line)
+        if line:
+            self.removed.append((line, aside.why))

@@ -8,6 +8,14 @@ def fold(text: str) -> str:
     return text.lower().replace("ı", "i")
 
 
+LONGEST = 4000  # characters of a paragraph that are looked at
+
+
+def folded(text: str) -> str:
+    """In one line and lower case, without marks around it: what patterns for words of people meet."""
+    return " ".join(text[:LONGEST].lower().replace("\u2019", "'").split()).strip("*_> ")
+
+
 _WROTE = (
     *("wrote", "schrieb", "geschrieben", "skrev", "skreiv", "a écrit", "écrit", "escribió"),
     *(

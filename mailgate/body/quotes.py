@@ -5,6 +5,7 @@ Message-----`, a From/Sent/To/Subject block) and the trailing block of `>` lines
 between quoted lines keep the lines that they answer. Each line is looked at a bounded number of times.
 """
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from mailgate.body import phrases
 _MAX_LINE = 400  # no attribution is longer; longer lines are not examined
 _MAX_LINES = 4  # an attribution is wrapped over at most so many
 _VERB_WITHIN = 260  # characters of the end
+_INITIALS = re.compile(r"[A-Z][A-Za-z]?>(?: |$)")  # `AB> `, as news readers marked who was quoted
 _WRAPPED = 60  # a quoted line as long as this may have been wrapped, the rest without its mark
 
 
@@ -33,9 +35,16 @@ def cut(text: str, *, guess_trailing: bool = True) -> Cut:
     if guess_trailing:
         lines = _trailing(lines, removed)
     kept = "\n".join(lines)
-    if not kept.strip():
-        return Cut(text, ())
-    return Cut(kept, tuple(part for part in removed if part.strip()))
+    if kept.strip():
+        return Cut(kept, tuple(part for part in removed if part.strip()))
+    if _only_attributions(text):  # mails that quote each other until no word is left
+        return Cut("", (text,))
+    return Cut(text, ())
+
+
+def _only_attributions(text: str) -> bool:
+    lines = [line.strip(" >") for line in text.split("\n")]
+    return all(len(line) <= _MAX_LINE and is_attribution(line) for line in lines if line)
 
 
 def _may_begin(line: str) -> bool:
@@ -79,9 +88,9 @@ def _separators(lines: list[str], removed: list[str]) -> list[str]:
 
 def _trailing(lines: list[str], removed: list[str]) -> list[str]:
     end = len(lines)
-    while end and (not lines[end - 1].strip() or _quoted(lines[end - 1])):
+    while end and (not lines[end - 1].strip() or _quoted(lines[end - 1]) or _INITIALS.match(lines[end - 1])):
         end -= 1
-    if any(_quoted(line) for line in lines[end:]):
+    if any(line.strip() for line in lines[end:]):
         removed.append("\n".join(lines[end:]))
         return lines[:end]
     return lines

@@ -49,8 +49,10 @@ def show_message(arguments: argparse.Namespace) -> int:
         return 0
     for message in found:
         for name, value in message.items():
-            if name != "trail":
+            if name not in {"trail", "removed"}:
                 print(f"{name:20}{value}")
+        for piece in message["removed"]:
+            print(f"  not texted, {piece['why']}: {piece['text']!r}")
         for event in message["trail"]:
             print(
                 f"  {event['at']}  {event['actor']:9} {event['from'] or '-'} -> {event['to']}  {event['reason']}"
@@ -60,7 +62,8 @@ def show_message(arguments: argparse.Namespace) -> int:
 
 
 def _with_trail(conn: Connection, row: Any) -> dict[str, Any]:
-    return {**_shown(row), "trail": shown.trail(messages.trail(conn, row["id"]))}
+    removed = messages.origin(conn, row["submission_id"]).get("removed", [])
+    return {**_shown(row), "removed": removed, "trail": shown.trail(messages.trail(conn, row["id"]))}
 
 
 def _shown(row: Any) -> dict[str, Any]:

@@ -47,6 +47,18 @@ def test_a_mail_to_a_number_and_the_operator_reaches_both(w):
     assert forwards(w) == before + 1
 
 
+def test_what_was_not_texted_is_kept_with_the_submission(w):
+    said = w.send(mail("Yes, Friday.\n\nSent from my iPhone\n\nOn 5 May 2026 b@x.example wrote:\n> Friday?"))
+    (row,) = w.of_submission(said)
+    with w.gateway.reader.connect() as conn:
+        origin = messages.origin(conn, row["submission_id"])
+    assert row["text"] == "Yes, Friday."
+    assert origin["removed"] == [
+        {"text": "Sent from my iPhone", "why": "tagline"},
+        {"text": "On 5 May 2026 b@x.example wrote:\n> Friday?", "why": "quote"},
+    ]
+
+
 def test_a_mixed_mail_that_is_refused_leaves_no_copy(w):
     before = forwards(w)
     with pytest.raises(smtplib.SMTPDataError):

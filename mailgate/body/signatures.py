@@ -1,0 +1,153 @@
+"""The block of titles, telephones and addresses that stands below a name, where nothing marks it.
+
+The closing and the name stay, since people write them by hand; what an address book knows goes. A block without a
+telephone, an address or the like is left alone: it may be what the mail is about.
+"""
+
+import re
+from collections.abc import Sequence
+
+from mailgate.body import phrases
+
+_MOST = 16  # lines of a block, with the closing; longer ones are something else
+_WIDEST = 110
+_CLOSING = re.compile(
+    r"(?:(?:with |my )?(?:kind|best|warm|many|kindest|warmest|yours)(?:est)?(?: \w+)? ?(?:regards"
+    r"|wishes|thanks)|regards|best|cheers"
+    r"|thanks(?: (?:and|&) (?:kind |best )?regards| again| a lot| so much| in advance)?|thank you"
+    r"|many thanks|yours (?:sincerely"
+    r"|faithfully|truly)|sincerely(?: yours)?|kr|br|rgds|brgds"
+    r"|mit (?:freundlich|best|lieb|herzlich|viel)\w*(?: \w+)? (?:gr(?:ü|ue)(?:ß|ss)\w*|empfehlung\w*)"
+    r"|(?:freundliche|beste|liebe|viele"
+    r"|herzliche|schöne)\w* gr(?:ü|ue)(?:ß|ss)\w*|gr(?:ü|ue)(?:ß|ss)(?:e|le)?|mfg|lg|vg"
+    r"|hochachtungsvoll|danke(?: und .{3,30})?"
+    r"|(?:bien |très )?cordialement|salutations(?: distinguées)?|bien à vous|sincères salutations"
+    r"|meilleures salutations"
+    r"|(?:je vous prie|veuillez) .{5,80} salutations.{0,40}|merci(?: d'avance)?|cdlt|amicalement"
+    r"|(?:un )?(?:cordial )?saludos?(?: cordiales)?|atentamente|(?:reciba un )?cordial saludo|gracias"
+    r"|abrazos?|un abrazo"
+    r"|(?:com os )?(?:melhores )?cumprimentos|atenciosamente|att\.?|abraços?|obrigad[oa]"
+    r"|(?:cordiali|distinti|migliori) saluti|saluti|cordialmente|grazie"
+    r"|(?:met )?(?:vriendelijke|hartelijke) groet(?:en)?|(?:hartelijke )?groet(?:en|jes)?|mvg"
+    r"|hoogachtend|bedankt"
+    r"|(?:med )?(?:vennlig|venlig|vänlig|beste|bästa|mange|hjertelig)\w* (?:hilsen?|hälsning\w*"
+    r"|hilsner)|hilsen|mvh|hälsningar|vh|takk|tack"
+    r"|(?:ystävällisin )?terveisin|terv\.?|(?:z )?(?:poważaniem|wyrazami szacunku)|pozdrawiam|pozdrowienia"
+    r"|s pozdravem|üdvözlettel|с уважением|з повагою|με εκτίμηση|saygılarımla|cu (?:stimă|respect))"
+    r"(?: (?:from|fra|från|aus|de|von|vom|und|and|og|och|y|et|e|en) .{2,40})?"
+)
+_EVIDENCE = re.compile(
+    r"[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{2,63}|\bwww\.\S{3}|https?://\S{3}|\b(?:linkedin|facebook"
+    r"|twitter|instagram)\b"
+    r"|(?:^|[\s|,;(])(?:t(?:el|él|lf|elefon|elephone|éléphone|eléfono|elefone|elefoon|elefono)?"
+    r"|m(?:ob|obil|obile|obiel|óvil|obiltlf)?|f(?:ax)?"
+    r"|p(?:h|hone|uh)?|d(?:irect|urchwahl)?|cell?|gsm|handy|office|kontor|tlf|direkte?|natel"
+    r"|тел)[\s.:)]{0,4}(?:\+|\(|0|\d{2})[\d ()/.-]{5}"
+    r"|^\W{0,3}\+\d[\d ()/.-]{6,20}"
+)
+_COMPANY = re.compile(
+    r"\b(?:ltd|limited|gmbh|ag|kg|inc|llc|plc|corp|asa?|aps|a/s|ab|oyj?|bv|b\.v|nv|sarl|sas?|srl"
+    r"|s\.r\.l|s\.p\.a|spa|s\.l|sp\. z o\.o|pty)\b\.?"
+    r"|\b(?:manager|director|consultant|engineer|developer|assistant|officer|analyst|administrator"
+    r"|coordinator|head of|vp|ceo|cto|cfo"
+    r"|leiter(?:in)?|geschäftsführer(?:in)?|berater(?:in)?|entwickler(?:in)?|sachbearbeiter(?:in)?"
+    r"|directeur|directrice|responsable|ingénieur"
+    r"|gerente|técnico|responsabile|adviseur|medewerker|leder|sjef|rådgiver|konsulent|sekretær|chef"
+    r"|johtaja|kierownik|department|abteilung)\b"
+)
+_POSTSCRIPT = re.compile(r"p\.? ?s\.?\b")
+_STOPS = re.compile(r"[.!?]$")
+_RULE = re.compile(r"[-_=*~ ]{3,200}")
+_UNDERSCORES = re.compile(r"_{3,200}")
+_LABEL = re.compile(r"[^\W\d_][\w ]{1,30}:\s")
+_MOST_BELOW_RULE = 8
+
+
+def begins(lines: Sequence[str], name: str = "") -> int:
+    """Where such a block begins, below closing and name; len(lines) if there is none. `name` is that in From."""
+    for found in (_below_rule(lines), _below_closing(lines), _below_name(lines, name)):
+        if found < len(lines):
+            return found
+    return len(lines)
+
+
+def _tail(lines: Sequence[str]) -> list[int]:
+    """The last lines that are not blank, from the last one up."""
+    found = []
+    for at in range(len(lines) - 1, -1, -1):
+        if lines[at].strip():
+            found.append(at)
+            if len(found) >= _MOST or len(lines[at]) > _WIDEST:
+                break
+    return found
+
+
+def _below_closing(lines: Sequence[str]) -> int:
+    for at in _tail(lines):
+        closing = _closing(lines[at])
+        if closing:
+            rest = [number for number in range(at + 1, len(lines)) if lines[number].strip()]
+            if closing == "alone":  # the name is the next line
+                rest = rest[1:]
+            return rest[0] if rest and _is_block([lines[number] for number in rest]) else len(lines)
+    return len(lines)
+
+
+def _closing(line: str) -> str:
+    """`alone`, `named` (the name stands in the same line), or nothing."""
+    folded = line.strip().lower().replace("\u2019", "'")
+    found = _CLOSING.match(folded) if len(folded) <= 80 else None
+    if found is None:
+        return ""
+    rest = folded[found.end() :].strip(" ,.!;:*/-–—")
+    if not rest:
+        return "alone"
+    behind = folded[found.end() : found.end() + 1]
+    return "named" if not behind.isalnum() and len(rest.split()) <= 4 and not _STOPS.search(rest) else ""
+
+
+def _below_name(lines: Sequence[str], name: str) -> int:
+    """A paragraph that begins with the name that From shows."""
+    wanted = name.strip().strip("\"'").lower()
+    if len(wanted) < 4 or "@" in wanted:
+        return len(lines)
+    tail = _tail(lines)
+    for at in tail:
+        said = lines[at].strip(" *_,").lower()
+        if said == wanted or said.startswith((f"{wanted},", f"{wanted} |", f"{wanted} -")):
+            rest = [lines[number] for number in range(at + 1, len(lines)) if lines[number].strip()]
+            alone = at > 0 and not lines[at - 1].strip()
+            return at + 1 if alone and _is_block(rest) else len(lines)
+    return len(lines)
+
+
+def _below_rule(lines: Sequence[str]) -> int:
+    """A line of underscores, and a few short lines that end the mail."""
+    tail = _tail(lines)
+    if tail and _UNDERSCORES.fullmatch(lines[tail[0]].strip()):  # another one below
+        tail = tail[1:]
+    for count, at in enumerate(tail[: _MOST_BELOW_RULE + 1]):
+        line = lines[at].strip()
+        if _UNDERSCORES.fullmatch(line):
+            above = any(one.strip() for one in lines[:at])
+            listed = phrases.LIST_FOOTER in "\n".join(lines[at + 1 : at + 3]).lower()
+            return at if count and above and not listed else len(lines)
+        if len(line) > 70 or (_LABEL.match(line) and not _EVIDENCE.search(line.lower())):
+            break
+    return len(lines)
+
+
+def _is_block(rest: Sequence[str]) -> bool:
+    """Two lines or more, short ones, with something that an address book knows."""
+    if len(rest) < 2:
+        return False
+    known = 0
+    for line in rest:
+        folded = line.strip().lower()
+        evidence = bool(_EVIDENCE.search(folded))
+        if _POSTSCRIPT.match(folded) or len(folded) > _WIDEST:
+            return False
+        if _STOPS.search(folded) and len(folded.split()) > 7:
+            return False
+        known += 2 * evidence + bool(_COMPANY.search(folded))
+    return known >= 2
