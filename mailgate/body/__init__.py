@@ -7,7 +7,7 @@ a signature.
 
 from typing import NamedTuple
 
-from mailgate.body import banners, flowed, html, lines, parts, written
+from mailgate.body import banners, flowed, html, lines, machines, parts, written
 from mailgate.body.markers import NO_MARKS, Marks
 from mailgate.body.written import Removed
 from mailgate.mail import Mail, Part
@@ -63,12 +63,13 @@ def _is_generated(mail: Mail) -> bool:
 def _body(mail: Mail, marks: Marks, *, whole: bool) -> _Body:
     """Of the first part that is not blank."""
     found = _Body()
+    author = written.Author(_name(mail), is_machine=whole or machines.wrote(mail))
     left = _MOST_READ
     for part in parts.choose(mail.root):
         if left <= 0:
             break
         left -= part.end - part.start
-        found = _written(part, marks, _name(mail), whole=whole)
+        found = _written(part, marks, author, whole=whole)
         if found.text or found.best:
             break
     return found
@@ -79,7 +80,7 @@ def _name(mail: Mail) -> str:
     return mail.from_display.partition("<")[0]
 
 
-def _written(part: Part, marks: Marks, name: str, *, whole: bool) -> _Body:
+def _written(part: Part, marks: Marks, author: written.Author, *, whole: bool) -> _Body:
     removed: list[Removed] = []
     source = lines.unify(_read(part, removed, whole=whole))
     marked = written.marked(source, marks, removed)
@@ -87,21 +88,21 @@ def _written(part: Part, marks: Marks, name: str, *, whole: bool) -> _Body:
         return _Body(marked, tuple(removed))
     if whole:
         return _Body(lines.tidy(source), tuple(removed))
-    kept = written.guessed(source, marks, name, removed)
+    kept = written.guessed(source, marks, author, removed)
     if kept:
         return _Body(kept, tuple(removed))
     if all(piece.why == "quote" for piece in removed):  # nobody wrote anything
         return _Body("", tuple(removed))
     if any(piece.why == "signature" for piece in removed):  # the author may have written inside it
-        source = lines.unify(_read(part, [], whole=whole, signatures=False))
+        source = lines.unify(_read(part, [], whole=whole, cut_signatures=False))
     return _Body("", tuple(removed), lines.tidy(source))
 
 
-def _read(part: Part, removed: list[Removed], *, whole: bool, signatures: bool = True) -> str:
+def _read(part: Part, removed: list[Removed], *, whole: bool, cut_signatures: bool = True) -> str:
     if part.type == "text/html":
         content = part.content()
         page = html.convert(
-            part.decoded(content, html.declared(content)), cut=not whole, signatures=signatures
+            part.decoded(content, html.declared(content)), cut=not whole, cut_signatures=cut_signatures
         )
         removed += [Removed(piece, why) for piece, why in page.removed]
         return _shortened(page.text, removed)

@@ -7,7 +7,7 @@ meet lower case only.
 import re
 from collections.abc import Sequence
 
-from mailgate.body.phrases import folded
+from mailgate.body.phrases import any_in, folded
 
 MOST_LINES = 14
 _FULL = 55  # characters of a line that may have been wrapped
@@ -100,7 +100,7 @@ _ABOVE = (  # without one of these there is no warning: looked for first, since 
 def height(lines: Sequence[str]) -> int:
     """How many lines of a warning stand above the text, with tags such as [EXTERNAL]; 0 if none."""
     head = "\n".join(line[:_WIDEST] for line in lines[:MOST_LINES]).lower()
-    if not any(hint in head for hint in _ABOVE):
+    if not any_in(_ABOVE, head):
         return 0
     end, said = 0, ""
     for number, raw in enumerate(lines[:MOST_LINES]):

@@ -14,52 +14,6 @@ _MOST_PIECES = 60
 _PARAGRAPHS = 12  # from the end up, in which a legal notice may begin
 _LINES = 40  # of a paragraph that are looked at
 _TRIES = 10
-_FOOTER_LINES = 12
-_SENT = (  # without one of these no line is the tagline of a program
-    *(
-        "sent",
-        "send",
-        "from m",
-        "outlook",
-        "envoy",
-        "expédi",
-        "provenance",
-        "enviad",
-        "enviat",
-        "inviat",
-        "trimis",
-    ),
-    *(
-        "verstuurd",
-        "verzonden",
-        "gestuurd",
-        "skicka",
-        "sänt",
-        "sendt",
-        "odesl",
-        "odosl",
-        "wysłan",
-        "отправлен",
-    ),
-    *("надісла", "изпрат", "στάλθ", "εστάλη", "poslano", "lähetetty", "gửi", "dikirim", "išsiųsta", "sūtīts"),
-    *(
-        "saadetud",
-        "送信",
-        "发",
-        "發",
-        "寄",
-        "傳送",
-        "보",
-        "küldve",
-        "gönderildi",
-        "رسل",
-        "نשל",
-        "נשלח",
-        "get ",
-        "download",
-    ),
-    *("geschrieben", "gesendet", "verschickt", "written", "posted", "typed"),
-)
 
 
 class Ending(NamedTuple):
@@ -74,11 +28,11 @@ def cut(lines: list[str], *, name: str = "", own: Sequence[str] = (), is_below: 
     removed: list[tuple[str, str]] = []
     while len(removed) < _MOST_PIECES:
         lines = _without_blanks(lines)
-        begin, why = _last_piece(lines, name, own, is_below=is_below or bool(removed))
-        if begin >= len(lines):
+        begin, end, why = _last_piece(lines, name, own, is_below=is_below or bool(removed))
+        if begin >= end:
             break
-        removed.append(("\n".join(lines[begin:]), why))
-        lines = lines[:begin]
+        removed.append(("\n".join(lines[begin:end]), why))
+        lines = lines[:begin] + lines[end:]
     return Ending(lines, removed)
 
 
@@ -89,25 +43,36 @@ def _without_blanks(lines: list[str]) -> list[str]:
     return lines[:end]
 
 
-def _last_piece(lines: Sequence[str], name: str, own: Sequence[str], *, is_below: bool) -> tuple[int, str]:
-    """Where the last piece begins that is not the author's, and what it is; len(lines) if it is."""
+def _last_piece(
+    lines: Sequence[str], name: str, own: Sequence[str], *, is_below: bool
+) -> tuple[int, int, str]:
+    """Where the last piece stands that is not the author's, and what it is; an empty stretch if there is none."""
     size = len(lines)
     if not size:
-        return size, ""
-    begin = _own_footer(lines, own)
+        return 0, 0, ""
+    begin, why = _server_piece(lines, own)
     if begin < size:
-        return begin, "footer"
-    if is_below and footers.is_rule(lines[-1]):
-        return size - 1, "footer"
+        return begin, size, why
+    if is_below and (footers.is_rule(lines[-1]) or footers.is_link(lines[-1])):
+        return size - 1, size, "footer"
     if is_tagline(lines[-1], last=True):
-        return size - 1, "tagline"
-    begin = _legal(lines)
-    if begin < size:
-        return begin, "disclaimer"
+        return size - 1, size, "tagline"
     begin = _footer(lines)
     if begin < size:
-        return begin, "footer"
-    return signatures.begins(lines, name), "signature"
+        return begin, size, "footer"
+    return *signatures.find(lines, name), "signature"
+
+
+def _server_piece(lines: Sequence[str], own: Sequence[str]) -> tuple[int, str]:
+    """What is beyond doubt: the account's own footers, and legal notices."""
+    begin = _own_footer(lines, own)
+    return (begin, "footer") if begin < len(lines) else (_legal(lines), "disclaimer")
+
+
+def notices(lines: list[str], *, own: Sequence[str] = ()) -> Ending:
+    """Of a machine's mail: without the account's own footers and legal notices, which a server may have added."""
+    begin, why = _server_piece(lines, own)
+    return Ending(lines[:begin], [("\n".join(lines[begin:]), why)] if begin < len(lines) else [])
 
 
 def _own_footer(lines: Sequence[str], own: Sequence[str]) -> int:
@@ -130,6 +95,8 @@ def _paragraph(lines: Sequence[str], end: int) -> int:
 def _legal(lines: Sequence[str]) -> int:
     """The first of the last paragraphs in which a legal notice begins; what follows belongs to it."""
     found = end = len(lines)
+    if not legal.hints("\n".join(lines[-_LINES * _PARAGRAPHS :]).lower()):
+        return found
     for _ in range(_PARAGRAPHS):
         begin = _paragraph(lines, end)
         if begin < end and not lines[begin].lstrip().startswith(">"):
@@ -145,7 +112,7 @@ def _legal(lines: Sequence[str]) -> int:
 def _legal_in(lines: Sequence[str], begin: int, end: int) -> int:
     tries = 0
     for at in range(begin, end):
-        if not legal.hints(lines[at]):
+        if not legal.hints(lines[at].lower()):
             continue
         tries += 1
         if tries > _TRIES or not legal.is_legal("\n".join(lines[at:end])):
@@ -156,16 +123,17 @@ def _legal_in(lines: Sequence[str], begin: int, end: int) -> int:
 
 
 def _footer(lines: Sequence[str]) -> int:
-    end = len(lines)
-    for at in range(max(_paragraph(lines, end), end - _FOOTER_LINES), end):
-        if footers.begins(lines[at], lines[at + 1 : end]):
-            return at
-    return end
+    last = lines[max(_paragraph(lines, len(lines)), len(lines) - footers.MOST_LINES) :]
+    return len(lines) - len(last) + footers.begin(last)
 
 
 def without_taglines(lines: list[str]) -> Ending:
     """Without those that stand alone between other text, as above an older mail that was answered below it."""
-    found = [at for at in range(1, len(lines) - 1) if _stands_alone(lines, at) and _is_tagline(lines[at])]
+    found = [
+        at
+        for at in range(1, len(lines) - 1)
+        if _stands_alone(lines, at) and is_tagline(lines[at], last=False)
+    ]
     if not found or len(found) > _MOST_PIECES:
         return Ending(lines, [])
     gone = set(found)
@@ -175,8 +143,3 @@ def without_taglines(lines: list[str]) -> Ending:
 
 def _stands_alone(lines: Sequence[str], at: int) -> bool:
     return 7 <= len(lines[at]) <= LONGEST and not lines[at - 1].strip() and not lines[at + 1].strip()
-
-
-def _is_tagline(line: str) -> bool:
-    folded = line.lower()
-    return any(word in folded for word in _SENT) and is_tagline(line, last=False)

@@ -5,12 +5,13 @@ All patterns meet lower case only, and a bounded number of lines.
 
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 
-from mailgate.body.phrases import folded
+from mailgate.body.phrases import any_in, folded
 
-# Paragraphs of one line or two that say all in one phrase. Only the last ones of a mail are looked at.
-_FOOTERS = (
-    # scanners
+MOST_LINES = 12
+# Lines that say all in one phrase. Only the last ones of a mail are looked at.
+_SCANNERS = (
     (
         r"(?:virus-free|virenfrei|libre de virus|sans virus|garanti sans virus|privo di virus"
         r"|virusvrij|virusfri|livre de vírus)"
@@ -53,7 +54,8 @@ _FOOTERS = (
         r"(?:click|klicken).{0,30} to report this (?:e-?mail|message) as spam"
         r"|report this (?:e-?mail|message) as spam"
     ),
-    # the environment
+)
+_ENVIRONMENT = (
     (
         r"(?:please )?(?:consider|think (?:of|about)|save) the (?:environment|planet|trees?)"
         r"|before printing this|do you really need to print"
@@ -75,7 +77,8 @@ _FOOTERS = (
         r"(?:tenk på|tænk på|tänk på) miljø|miljöet innan|(?:skriver ut|udskriver|utskrift"
         r"|printer) denne"
     ),
-    # companies
+)
+_COMPANY = (
     (
         r"registered (?:in|office).{0,80}(?:no|number|office|england|wales|scotland|ireland)"
         r"|company (?:reg\w*|number|no)\b"
@@ -88,6 +91,8 @@ _FOOTERS = (
         r"\b(?:siret|rcs [a-z]+|capital de)\b.{0,60}\d|\bp\.? ?iva\b|\bkvk\b.{0,20}\d"
         r"|\borg\.? ?(?:nr|nummer)\b.{0,20}\d"
     ),
+)
+_HEADINGS = (
     (
         r"(?:important|confidentiality|legal|privacy) (?:notice|notification|disclaimer"
         r"|statement)\b|^disclaimer\b|aviso (?:legal|de confidencialidad)"
@@ -97,17 +102,49 @@ _FOOTERS = (
         r"|notice)|read our privacy"
     ),
 )
-_FOOTER = re.compile("|".join(_FOOTERS))
-_HINTS = (  # lines with none of these are no footer: looked for first, since it costs little
-    *("virus", "viren", "vírus", "scan", "checked", "swept", "certified", "geprüft", "untersucht"),
-    *("vérif", "analy", "comprobado", "revisado", "verific", "controll", "gecontrol", "kontroll"),
-    *("eset", "antivirus", "protected by", "clean", "spam", "environment", "planet", "trees", "print"),
-    *("umwelt", "druck", "imprim", "stampa", "ambiente", "milieu", "miljø", "utskrift", "skriver ut"),
-    *("registered", "company reg", "company n", "geschäftsführ", "gesellschaft", "gericht"),
-    *("handelsregister", "hrb", "ust-", "ustid", "siret", "rcs ", "capital de", "iva", "kvk", "org"),
-    *("notice", "notification", "disclaimer", "statement", "aviso", "any files", "any attach"),
-    *("privacy"),
+# Words without one of which a pattern cannot match, looked for first since that costs little; and the pattern.
+_FOOTERS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
+    (hints, re.compile("|".join(patterns)))
+    for hints, patterns in (
+        (
+            (
+                *("virus", "viren", "vírus", "scan", "checked", "swept", "certified", "believed to be"),
+                *("geprüft", "untersucht", "vérifi", "analys", "analiz", "comprobado", "revisado"),
+                *("verific", "controll", "gecontrol", "kontroll", "eset", "protected by", "as spam"),
+            ),
+            _SCANNERS,
+        ),
+        (
+            (
+                *("environment", "planet", "trees", "print", "umwelt", "drucken", "ausdruck", "imprim"),
+                *("stampa", "ambiente", "milieu", "miljø", "utskrift", "skriver"),
+            ),
+            _ENVIRONMENT,
+        ),
+        (
+            (
+                *("registered", "company reg", "company n", "geschäftsführ", "gesellschaft", "gericht"),
+                *("handelsregister", "hrb ", "ust-id", "ustid", "siret", "rcs ", "capital de", "p.iva"),
+                *("p. iva", "p iva", "kvk", "org.", "org nr", "orgnr", "org nummer"),
+            ),
+            _COMPANY,
+        ),
+        (
+            (
+                "notice",
+                "notification",
+                "disclaimer",
+                "statement",
+                "aviso",
+                "any files",
+                "any attach",
+                "privacy ",
+            ),
+            _HEADINGS,
+        ),
+    )
 )
+_LINK = re.compile(r"<(?:https?://|#)[^<>\s]{1,1000}>|https?://\S{1,1000}")
 _RULE = re.compile(r"[-_=*#~ ]{2,200}")
 
 
@@ -115,10 +152,18 @@ def is_rule(line: str) -> bool:
     return bool(_RULE.fullmatch(line.strip()))
 
 
-def begins(line: str, below: Sequence[str]) -> bool:
-    """Whether the last lines of a mail are a server's and begin with this one."""
-    text = folded("\n".join([line, *below]))
-    if not any(hint in text for hint in _HINTS):
-        return False
-    found = _FOOTER.search(text)
-    return bool(found and found.start() < max(len(folded(line)), 1))
+def is_link(line: str) -> bool:
+    """Nothing but links, as a page's footer leaves in plain text."""
+    return bool(_LINK.fullmatch(line.strip()))
+
+
+def begin(lines: Sequence[str]) -> int:
+    """At which of the last lines of a mail something begins that is a server's; how many they are if at none."""
+    said = [folded(line) for line in lines]
+    text = " ".join(said)
+    for hints, pattern in _FOOTERS:
+        found = pattern.search(text) if any_in(hints, text) else None
+        if found:
+            ends = accumulate(len(line) + 1 for line in said)
+            return next(at for at, end in enumerate(ends) if found.start() < end)
+    return len(lines)

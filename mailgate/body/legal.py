@@ -6,7 +6,7 @@ confidential or whom it is for. All patterns meet lower case only, and paragraph
 
 import re
 
-from mailgate.body.phrases import folded
+from mailgate.body.phrases import any_in, folded
 
 _WIDEST = 1000  # characters of a line
 _SHORTEST = 60  # characters of a notice
@@ -134,10 +134,9 @@ _HINTS = (  # a line with none of these begins no notice: looked for first, sinc
 )
 
 
-def hints(line: str) -> bool:
-    """Whether a line has a word without which it begins no notice."""
-    text = line[:_WIDEST].lower()
-    return any(hint in text for hint in _HINTS)
+def hints(text: str) -> bool:
+    """Whether lower-case text has a word without which it begins no notice."""
+    return any_in(_HINTS, text)
 
 
 def is_legal(paragraph: str) -> bool:

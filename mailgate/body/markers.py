@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from mailgate.body import signatures
+
 # only a whole line counts, so that `## heading` or a price of `$$` inside a line is text
 _ENDS = ("##", "$$", "{end sms}")
 _PAIRS = (("#startsms#", "#endsms#"),)
 _SIGNATURE = "--"
+_VALUE = re.compile(r"[^\W\d_][\w ]{1,30}: \S")
 _MAX_SIGNATURE = 10
 _MAX_LOOK = 4000
 _MAX_TRIES = 20
@@ -55,9 +58,9 @@ def _pattern(own: tuple[str, ...]) -> tuple[re.Pattern[str], tuple[str, ...]]:
     return pattern, ("",) if own else ("##", "$$", "{", "--")
 
 
-def end(text: str, own: tuple[str, ...] = ()) -> tuple[str, str, bool] | None:
+def end(text: str, own: tuple[str, ...] = (), *, guess: bool = True) -> tuple[str, str, bool] | None:
     """Text before and after the first end marker that has text before it; True if the author set it for us,
-    False for the signature separator of RFC 3676 (section 4.3).
+    False for the signature separator of RFC 3676 (section 4.3). `guess`: also one that lost its blank on the way.
     """
     pattern, openings = _pattern(own)
     if not any(opening in text for opening in openings):
@@ -70,13 +73,21 @@ def end(text: str, own: tuple[str, ...] = ()) -> tuple[str, str, bool] | None:
         signature = found[1] == _SIGNATURE
         if signature and not found[0].endswith(" "):
             tried += 1
-            if tried > _MAX_TRIES or not _is_signature(text[found.end() : found.end() + _MAX_LOOK]):
+            if (
+                not guess
+                or tried > _MAX_TRIES
+                or not _is_signature(text[found.end() : found.end() + _MAX_LOOK])
+            ):
                 continue
         return text[: found.start()], text[found.end() :], not signature
     return None
 
 
 def _is_signature(rest: str) -> bool:
-    """Whether a `--` that lost its blank on the way is meant so: little follows, but for quoted lines."""
-    following = [line for line in rest.split("\n") if line.strip() and not line.startswith(">")]
-    return len(following) <= _MAX_SIGNATURE
+    """Whether a `--` that lost its blank on the way is meant so: little follows, but for quoted lines, and nothing
+    that lists values, as a report does.
+    """
+    following = [line.strip() for line in rest.split("\n") if line.strip() and not line.startswith(">")]
+    if len(following) > _MAX_SIGNATURE or (following and following[0].endswith(":")):
+        return False
+    return not any(_VALUE.match(line) and not signatures.is_contact(line) for line in following)

@@ -63,6 +63,9 @@ class Page:
         """Where the page stands now, for `back`."""
         return len(self.out), self.owed, self.blank
 
+    def since(self, mark: Mark) -> str:
+        return "".join(self.out[mark[0] :])
+
     def back(self, mark: Mark) -> None:
         """Forget what was written since."""
         length, self.owed, self.blank = mark

@@ -1,11 +1,20 @@
 """Words with which mail programs introduce a quoted mail, in the languages that they speak: tables."""
 
 import re
+from collections.abc import Sequence
 
 
 def fold(text: str) -> str:
     """Lower case; capital I is that of both Turkish letters."""
     return text.lower().replace("ı", "i")
+
+
+def any_in(words: Sequence[str], text: str) -> bool:
+    """Whether one of the words stands in the text: much cheaper than a pattern that has to try them at each letter."""
+    for word in words:  # noqa: SIM110 - any() with a generator takes three times as long
+        if word in text:
+            return True
+    return False
 
 
 LONGEST = 4000  # characters of a paragraph that are looked at
@@ -137,6 +146,13 @@ _BEGIN = (
 _BEGIN_WORDS = "|".join(re.escape(one) for one in _BEGIN)
 ORIGINAL = re.compile(
     rf"\s*\*?\s*[-_=]{{2,40}}\s*(?:{_ORIGINAL_WORDS})\s*[-_=]{{2,40}}\s*\*?\s*$|\s*(?:{_BEGIN_WORDS})\s*:\s*$",
+    re.IGNORECASE,
+)
+_OPENED = "on|am|le|el|il|em|op|den|w dniu|dnia"
+# an attribution or a separator with the old mail behind it in the same line, as some telephones write them
+RUN = re.compile(
+    rf"(?:{_OPENED}) [^<>@\n]{{8,120}}<[^<>@\s]{{1,64}}@[^<>\s]{{1,190}}> ?(?:{_WROTE_WORDS}) ?: +\S"
+    rf"|-{{2,40}} ?(?:{_ORIGINAL_WORDS}) ?-{{2,40}} ?(?:[^\W\d_]{{2,12}}) ?: ?[^\n]{{3}}",
     re.IGNORECASE,
 )
 RULE = re.compile(r"\s*(?:[-=]{4,200}|_{2,200})\s*$")

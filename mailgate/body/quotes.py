@@ -52,7 +52,9 @@ def _may_begin(line: str) -> bool:
     line = line.strip()
     if not line:
         return False
-    return line[0] in ">-_=*" or line[-1] in ":：*-" or (":" in line[:40] and bool(_label(line)))
+    return (
+        line[0] in ">-_=*" or "> " in line or line[-1] in ":：*-" or (":" in line[:40] and bool(_label(line)))
+    )
 
 
 def _leading(lines: list[str], removed: list[str]) -> list[str]:
@@ -64,8 +66,20 @@ def _leading(lines: list[str], removed: list[str]) -> list[str]:
     end = _after_quote(lines, start + length)
     if not any(line.strip() for line in lines[end:]):
         return lines
+    if _goes_on(lines, end):  # answers between what they answer: only the attribution goes
+        end = start + length
     removed.append("\n".join(lines[:end]))
     return lines[end:]
+
+
+def _goes_on(lines: Sequence[str], at: int) -> bool:
+    """Whether more is quoted, and answered, behind the answer that begins here."""
+    quoted = False
+    for line in lines[at:]:
+        if quoted and line.strip() and not _quoted(line):
+            return True
+        quoted = quoted or _quoted(line)
+    return False
 
 
 def _separators(lines: list[str], removed: list[str]) -> list[str]:
@@ -140,6 +154,8 @@ def _separator(lines: Sequence[str], at: int) -> int:
     line = lines[at].strip() if at < len(lines) else ""
     if not line or len(line) > _MAX_LINE or line.startswith(">"):
         return 0
+    if phrases.RUN.match(line):
+        return 1
     if line[0] in "-_=*" or line.endswith(":"):
         ruled = _ruled(lines, at)
         if ruled:
@@ -173,8 +189,8 @@ def _label_of(begin: str) -> str:
 
 
 def _header_block(lines: Sequence[str], at: int) -> int:
-    """Lines of a From/Sent/To/Subject block in any of our languages: three kinds of labels, one a sender's;
-    a value may run on for a line or two.
+    """Lines of a From/Sent/To/Subject block in any of our languages: all four kinds of labels, or three and an
+    address, one a sender's; a value may run on for a line or two.
     """
     if at >= len(lines) or not _label(lines[at]):
         return 0
@@ -187,7 +203,8 @@ def _header_block(lines: Sequence[str], at: int) -> int:
             end = number + 1
         elif not lines[number].strip() or number - end >= 2:
             break
-    return end - at if "from" in kinds and len(kinds) >= 3 else 0
+    enough = len(kinds) >= 4 or (len(kinds) == 3 and any("@" in line for line in lines[at:end]))
+    return end - at if "from" in kinds and enough else 0
 
 
 def _attribution(lines: Sequence[str], at: int) -> int:

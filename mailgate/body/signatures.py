@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 
 from mailgate.body import phrases
+from mailgate.body.phrases import any_in
 
 _MOST = 16  # lines of a block, with the closing; longer ones are something else
 _WIDEST = 110
@@ -61,14 +62,52 @@ _RULE = re.compile(r"[-_=*~ ]{3,200}")
 _UNDERSCORES = re.compile(r"_{3,200}")
 _LABEL = re.compile(r"[^\W\d_][\w ]{1,30}:\s")
 _MOST_BELOW_RULE = 8
+_LONGEST_CLOSING = 50
+# one of them stands in each block: a line that has no sign of an address counts half
+_ADDRESSES = (
+    *("@", "www.", "http", "+", "tel", "tél", "tlf", "phone", "mob", "fax", "linkedin", "facebook"),
+    *("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "ltd", "gmbh", "inc", "llc", " as", " ab"),
+)
 
 
-def begins(lines: Sequence[str], name: str = "") -> int:
-    """Where such a block begins, below closing and name; len(lines) if there is none. `name` is that in From."""
-    for found in (_below_rule(lines), _below_closing(lines), _below_name(lines, name)):
-        if found < len(lines):
-            return found
-    return len(lines)
+Stretch = tuple[int, int]  # of lines; empty where there is none
+
+
+def find(lines: Sequence[str], name: str = "") -> Stretch:
+    """Where such a block stands, below closing and name. `name` is that in From."""
+    tail = _tail(lines)
+    said = "\n".join(lines[at] for at in tail).lower()
+    found = len(lines)
+    if "___" in said:
+        found = _below_rule(lines, tail)
+    if found == len(lines) and any_in(_ADDRESSES, said):
+        found = min(_below_closing(lines, tail), _below_name(lines, tail, name))
+    if found == len(lines):
+        return found, found
+    end = _postscript(lines, found)
+    while end < len(lines) and not lines[end - 1].strip():
+        end -= 1  # the empty line above a P.S. stays
+    return found, end
+
+
+def kept(lines: Sequence[str]) -> int:
+    """How many lines stay of what a page marks as a signature: closing and name, where it begins with a closing."""
+    said = [at for at, line in enumerate(lines) if line.strip()]
+    closing = _closing(lines[said[0]]) if said else ""
+    if not closing:
+        return 0
+    return (said[1] if closing == "alone" and len(said) > 1 else said[0]) + 1
+
+
+def is_contact(line: str) -> bool:
+    """Whether a line has a telephone, an address of mail or web."""
+    return bool(_EVIDENCE.search(line.strip().lower()))
+
+
+def _postscript(lines: Sequence[str], begin: int) -> int:
+    """Where a P.S. stands below it; else the end."""
+    found = (at for at in range(begin, len(lines)) if _POSTSCRIPT.match(lines[at].strip().lower()))
+    return next(found, len(lines))
 
 
 def _tail(lines: Sequence[str]) -> list[int]:
@@ -82,11 +121,11 @@ def _tail(lines: Sequence[str]) -> list[int]:
     return found
 
 
-def _below_closing(lines: Sequence[str]) -> int:
-    for at in _tail(lines):
+def _below_closing(lines: Sequence[str], tail: Sequence[int]) -> int:
+    for at in tail:
         closing = _closing(lines[at])
         if closing:
-            rest = [number for number in range(at + 1, len(lines)) if lines[number].strip()]
+            rest = [n for n in range(at + 1, _postscript(lines, at + 1)) if lines[n].strip()]
             if closing == "alone":  # the name is the next line
                 rest = rest[1:]
             return rest[0] if rest and _is_block([lines[number] for number in rest]) else len(lines)
@@ -96,34 +135,32 @@ def _below_closing(lines: Sequence[str]) -> int:
 def _closing(line: str) -> str:
     """`alone`, `named` (the name stands in the same line), or nothing."""
     folded = line.strip().lower().replace("\u2019", "'")
-    found = _CLOSING.match(folded) if len(folded) <= 80 else None
+    found = _CLOSING.match(folded) if len(folded) <= _LONGEST_CLOSING else None
     if found is None:
         return ""
     rest = folded[found.end() :].strip(" ,.!;:*/-–—")
-    if not rest:
+    if not rest or _CLOSING.fullmatch(rest):  # in two languages
         return "alone"
     behind = folded[found.end() : found.end() + 1]
     return "named" if not behind.isalnum() and len(rest.split()) <= 4 and not _STOPS.search(rest) else ""
 
 
-def _below_name(lines: Sequence[str], name: str) -> int:
+def _below_name(lines: Sequence[str], tail: Sequence[int], name: str) -> int:
     """A paragraph that begins with the name that From shows."""
     wanted = name.strip().strip("\"'").lower()
     if len(wanted) < 4 or "@" in wanted:
         return len(lines)
-    tail = _tail(lines)
     for at in tail:
         said = lines[at].strip(" *_,").lower()
         if said == wanted or said.startswith((f"{wanted},", f"{wanted} |", f"{wanted} -")):
-            rest = [lines[number] for number in range(at + 1, len(lines)) if lines[number].strip()]
+            rest = [line for line in lines[at + 1 : _postscript(lines, at + 1)] if line.strip()]
             alone = at > 0 and not lines[at - 1].strip()
             return at + 1 if alone and _is_block(rest) else len(lines)
     return len(lines)
 
 
-def _below_rule(lines: Sequence[str]) -> int:
+def _below_rule(lines: Sequence[str], tail: Sequence[int]) -> int:
     """A line of underscores, and a few short lines that end the mail."""
-    tail = _tail(lines)
     if tail and _UNDERSCORES.fullmatch(lines[tail[0]].strip()):  # another one below
         tail = tail[1:]
     for count, at in enumerate(tail[: _MOST_BELOW_RULE + 1]):
@@ -145,7 +182,7 @@ def _is_block(rest: Sequence[str]) -> bool:
     for line in rest:
         folded = line.strip().lower()
         evidence = bool(_EVIDENCE.search(folded))
-        if _POSTSCRIPT.match(folded) or len(folded) > _WIDEST:
+        if len(folded) > _WIDEST:
             return False
         if _STOPS.search(folded) and len(folded.split()) > 7:
             return False

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from mailgate.body.phrases import any_in
+
 LONGEST = 160  # characters; a longer line is no tagline
 
 # What such a line names: the device or the program. All in lower case.
@@ -94,7 +96,7 @@ _GET = (
         r"(?:download|krijg) \[?outlook|(?:hanki|lataa) \[?outlook|pobierz \[?outlook|(?:získat"
         r"|získejte) \[?outlook"
     ),
-    r"скачать \[?outlook|загрузить \[?outlook",
+    r"скачать \[?outlook|загрузить \[?outlook|yahoo mail: .{5,50}",
 )
 _ELSEWHERE = (  # languages that put the device first
     r"(?:发自|發自|寄自)我的 ?\S+|从我的 ?.{2,20} ?(?:发送|寄出)|從我的 ?.{2,20} ?(?:傳送|寄出)",
@@ -125,6 +127,15 @@ _KNOWN = re.compile(
 )
 _MY = re.compile(rf"{_LEAD}(?:{_any(_MINE)}) \S+(?: \S+){{0,3}}$")
 _LINKED = re.compile(rf"{_LEAD}(?:{_any(_FROM)}) .{{2,60}}(?:<|\()https?://[^\s<>]*[>)]\.?$")
+_HINTS = (  # without one of these no line is a tagline
+    *("yahoo", "sent", "send", "from m", "outlook", "envoy", "expédi", "provenance", "enviad"),
+    *("enviat", "inviat", "trimis", "verstuurd", "verzonden", "gestuurd", "skicka", "sänt"),
+    *("sendt", "odesl", "odosl", "wysłan", "отправлен", "надісла", "изпрат", "στάλθ"),
+    *("εστάλη", "poslano", "lähetetty", "gửi", "dikirim", "išsiųsta", "sūtīts", "saadetud"),
+    *("送信", "发", "發", "寄", "傳送", "보", "küldve", "gönderildi"),
+    *("رسل", "نשל", "נשלח", "get ", "download", "geschrieben", "gesendet", "verschickt"),
+    *("written", "posted", "typed"),
+)
 _SENTENCE = 12  # words: more is a sentence of somebody
 
 
@@ -134,6 +145,8 @@ def is_tagline(line: str, *, last: bool) -> bool:
     if not 7 <= len(line) <= LONGEST:
         return False
     folded = line.lower().replace("\u2019", "'")
+    if not any_in(_HINTS, folded):
+        return False
     if _KNOWN.match(folded):
         return len(folded.split()) <= _SENTENCE or "http" in folded
     return last and bool(_MY.match(folded) or _LINKED.match(folded))

@@ -13,6 +13,11 @@ class Removed(NamedTuple):
     why: str
 
 
+class Author(NamedTuple):
+    name: str = ""  # what From shows besides the address
+    is_machine: bool = False  # then nothing is guessed at but what servers add
+
+
 def marked(source: str, marks: Marks, removed: list[Removed]) -> str | None:
     """What stands between a pair of marks; None where there is none."""
     found = markers.pair(source, marks.pairs)
@@ -23,31 +28,45 @@ def marked(source: str, marks: Marks, removed: list[Removed]) -> str | None:
     return lines.tidy(inside)
 
 
-def guessed(source: str, marks: Marks, name: str, removed: list[Removed]) -> str:
-    """The text without what is recognised; "" if that is all of it. `name` is the one that From shows."""
+def guessed(source: str, marks: Marks, author: Author, removed: list[Removed]) -> str:
+    """The text without what is recognised; "" if that is all of it."""
     source = _below_banner(source, removed)
-    ended = markers.end(source, marks.ends)
-    if ended and ended[2]:  # the author has said where it ends: nothing below is guessed at
-        kept = quotes.cut(ended[0], guess_trailing=False)
-        _note(removed, "quote", *kept.removed)
-        _note(removed, "after end marker", ended[1])
-        return lines.tidy(kept.kept)
+    ended = markers.end(source, marks.ends, guess=not author.is_machine)
     if ended:
         source = ended[0]
-    above = endings.cut(  # also below a quoted mail
-        source.split("\n"), name=name, own=marks.footers, is_below=bool(ended)
-    )
-    kept = quotes.cut("\n".join(above.kept))
-    below = endings.cut(kept.kept.split("\n"), name=name)
-    alone = endings.without_taglines(below.kept)
-    for piece, why in (*reversed(alone.removed), *reversed(below.removed)):
+    if author.is_machine:
+        source = _above_notices(source, marks, removed)
+    elif ended and ended[2]:  # the author has said where it ends: nothing below is guessed at
+        kept = quotes.cut(source, guess_trailing=False)
+        _note(removed, "quote", *kept.removed)
+        source = kept.kept
+    else:
+        source = _above_endings(source, marks, author.name, removed, is_below=bool(ended))
+    if ended:
+        _note(removed, "after end marker" if ended[2] else "signature", ended[1])
+    return lines.tidy(source)
+
+
+def _above_notices(source: str, marks: Marks, removed: list[Removed]) -> str:
+    kept = endings.notices(source.split("\n"), own=marks.footers)
+    for piece, why in reversed(kept.removed):
+        _note(removed, why, piece)
+    return "\n".join(kept.kept)
+
+
+def _above_endings(source: str, marks: Marks, name: str, removed: list[Removed], *, is_below: bool) -> str:
+    """Endings stand below a quoted mail too, and hide there that nothing was written below it: they go first."""
+    below = endings.cut(source.split("\n"), name=name, own=marks.footers, is_below=is_below)
+    kept = quotes.cut("\n".join(below.kept))
+    left = kept.kept.split("\n") if kept.removed else below.kept
+    above = endings.cut(left, name=name) if kept.removed else endings.Ending(left, [])
+    alone = endings.without_taglines(above.kept)
+    for piece, why in (*reversed(alone.removed), *reversed(above.removed)):
         _note(removed, why, piece)
     _note(removed, "quote", *kept.removed)
-    for piece, why in reversed(above.removed):
+    for piece, why in reversed(below.removed):
         _note(removed, why, piece)
-    if ended:
-        _note(removed, "signature", ended[1])
-    return lines.tidy("\n".join(alone.kept))
+    return "\n".join(alone.kept)
 
 
 def _below_banner(source: str, removed: list[Removed]) -> str:

@@ -162,3 +162,42 @@ def test_markers_of_the_account() -> None:
 def test_a_body_that_would_be_empty(subject: str, content: str, text: str, source: str) -> None:
     found = read(content, f"Subject: {subject}")
     assert (found.text, found.source) == (text, source)
+
+
+REPORT = "Held:\n\nFrom: a@b.example\nDate: today\nSubject: c\nTo: d\n\n--\n> e\n\n"
+REPORT += "Regards,\nf\nTel: +44 1632 960123\nwww.g.example"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "From: root@host.example (Cron Daemon)",
+        "From: UPS in rack 2 <ups-rack2@host.example>",
+        "From: <scada4@plant.example>",
+        "From: a@b.example\nX-Cron-Env: <HOME=/root>",
+    ],
+)
+def test_of_a_machine_that_does_not_say_so_nothing_is_guessed_at(header: str) -> None:
+    assert read(REPORT, header).text == REPORT
+    assert read(REPORT, header, "In-Reply-To: <x@y.example>").text == "Held:"  # a person at that address
+    assert read(REPORT, "From: Anna <anna@host.example>").text == "Held:"
+    assert read(f"{REPORT}\n##\nh", header).text == REPORT
+    assert read(f"{REPORT}\n\n{NOTICES['English']}", header).text == REPORT
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        (
+            "<p class=MsoNormal>a</p><p class=MsoNormal>b</p><p class=MsoNormal>&nbsp;</p><p>c</p>",
+            "a\nb\n\nc",
+        ),
+        ("<style>P {margin-top:0;margin-bottom:0}</style><p>a</p><p>b</p>", "a\nb"),
+        ("<p style='margin:0cm'>a</p><p style='margin:0cm'>b</p>", "a\nb"),
+        ("<p style='margin:0 0 16px'>a</p><p style='margin:0 0 16px'>b</p>", "a\n\nb"),
+        ("<p style='margin:0.5em 0'>a</p><p>b</p>", "a\n\nb"),
+        ("a<div id=Signature><p>Best,</p><p>Anna</p><p>Acme</p></div>", "a\nBest,\n\nAnna"),
+    ],
+)
+def test_lines_as_a_reader_sees_them(page: str, text: str) -> None:
+    assert body.text(parse(f"Content-Type: text/html\n\n{page}".encode())).text == text
