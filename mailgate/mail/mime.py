@@ -84,6 +84,7 @@ def _uudecode(data: bytes) -> bytes:
     return b"".join(found)
 
 
+IDENTITY = frozenset({"", "7bit", "8bit", "binary"})  # RFC 2045, section 6.2
 # Bytes of one part that are decoded: what is longer is no text for a phone, and the work on it stays bounded.
 _LONGEST_PART = 1_048_576
 _MOST_FAULTS = 1000  # lines that cannot be decoded; what has more is something else
