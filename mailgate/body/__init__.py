@@ -6,7 +6,7 @@ Mail of monitoring systems is never guessed at: a line such as `Address: 10.0.0.
 
 from typing import NamedTuple
 
-from mailgate.body import flowed, html, lines, markers, parts, quotes
+from mailgate.body import armour, flowed, html, lines, markers, parts, quotes
 from mailgate.mail import Mail, Part
 
 __all__ = ["Removed", "Text", "text"]
@@ -74,12 +74,21 @@ def _read(part: Part, removed: list[Removed], *, whole: bool) -> str:
         )
         removed += [Removed(one, "hidden") for one in hidden if one]
         removed += [Removed(one, "quote") for one in attributions if one]
-        return _shortened(shown, removed)
-    source = _shortened(part.text(), removed)
+        return _unarmoured(_shortened(shown, removed), removed, whole=whole)
+    source = _unarmoured(_shortened(part.text(), removed), removed, whole=whole)
     if part.type == "text/calendar":
         return parts.calendar(source)
     if part.parameters.get("format", "").lower() == "flowed":
         return flowed.unwrap(source, delsp=part.parameters.get("delsp", "").lower() == "yes")
+    return source
+
+
+def _unarmoured(source: str, removed: list[Removed], *, whole: bool) -> str:
+    """Before lines are joined (RFC 3676): a signed `-- ` is `- -- `, which would be joined with the next one."""
+    if whole or armour.SIGNED not in source:
+        return source
+    source, gone = armour.opened(source)
+    _note(removed, "signature armour", *gone)
     return source
 
 

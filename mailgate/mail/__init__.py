@@ -16,7 +16,7 @@ _MAX_REFERENCES = 1000
 
 class Mail(NamedTuple):
     """`from_` lists every mailbox of every From field; only `from_clean` says that there is exactly one and
-    that no parser could read it differently.
+    that no parser could read it differently. All of it is of the outermost header, whatever is signed inside.
     `attachments` are names for people; the last one may be "and 5 more".
     """
 
