@@ -1,34 +1,39 @@
-"""What an S/MIME mail holds (RFC 8551, section 3.5.2): the content of a signed one, and the kind of any.
+"""What an S/MIME mail holds (RFC 8551, section 3): what was signed or compressed, and the kind of any.
 
 CMS (RFC 5652) is ASN.1, in DER or in BER with indefinite lengths and strings in pieces (X.690, section 8). The one
-path to the signed content is walked, by position and without a call for a level. A general ASN.1 library would build
+path to the content is walked, by position and without a call for a level. A general ASN.1 library would build
 objects of everything that a stranger sends, certificates with it, and enter each level by a call; all that is asked
 here is where a string stands. No signature is verified: who may text is decided by the outermost header alone.
 """
+
+import zlib
 
 from mailgate.mail.fields import base64
 
 SIGNED = "signed-data"
 COMPRESSED = "compressed-data"
+OPENED = frozenset({SIGNED, COMPRESSED})
 _SEQUENCE, _OID, _EXPLICIT, _OCTETS, _PIECES = 0x30, 0x06, 0xA0, 0x04, 0x24
 _CONSTRUCTED, _SEVERAL_OCTETS, _INDEFINITE = 0x20, 0x1F, 0x80
 _MOST_LENGTH_OCTETS = 8
+_LONGEST = 1_048_576  # octets of what was compressed
 _ANY = 1 << 8 * _MOST_LENGTH_OCTETS
 _MOST_ELEMENTS = 100_000  # 25 MB in pieces of 1,000 octets, as some programs write them, are a quarter of it
 _DATA = bytes.fromhex("2a864886f70d010701")
+ENCRYPTED = frozenset({"enveloped-data", "signed-and-enveloped-data", "encrypted-data", "authenveloped-data"})
 _KINDS = {
     bytes.fromhex("2a864886f70d010702"): SIGNED,
     bytes.fromhex("2a864886f70d010703"): "enveloped-data",
     bytes.fromhex("2a864886f70d010704"): "signed-and-enveloped-data",  # PKCS #7 (RFC 2315, section 11)
     bytes.fromhex("2a864886f70d010706"): "encrypted-data",
     bytes.fromhex("2a864886f70d0109100109"): COMPRESSED,  # RFC 3274
-    bytes.fromhex("2a864886f70d0109100117"): "auth-enveloped-data",  # RFC 5083
+    bytes.fromhex("2a864886f70d0109100117"): "authenveloped-data",  # RFC 5083
 }
 
 
 def kind(data: bytes) -> str:
-    """What its own content type says that it is; "" if it is no CMS, or a kind that is no mail. Its first 100 octets
-    are enough.
+    """What its own content type says that it is, in the words of `smime-type` in lower case; "" if it is no CMS, or a
+    kind that is no mail. Its first 100 octets are enough.
     """
     try:
         return _Walk(_binary(data), longest=_ANY).kind()
@@ -36,23 +41,30 @@ def kind(data: bytes) -> str:
         return ""
 
 
-def signed(data: bytes) -> bytes | None:
-    """The content of a signed-data that has it inside; None for anything else, whatever it is."""
+def content(data: bytes) -> bytes | None:
+    """What is inside a signed-data or a compressed-data; None for anything else, whatever it is."""
     walk = _Walk(_binary(data))
     try:
-        if walk.kind() != SIGNED:
+        found = walk.kind()
+        if found not in OPENED:
             return None
         walk.enter(_EXPLICIT)
         walk.enter(_SEQUENCE)
         walk.skip()  # version
-        walk.skip()  # digestAlgorithms
+        walk.skip()  # digestAlgorithms, or compressionAlgorithm, of which there is one (RFC 3274, section 2)
         walk.enter(_SEQUENCE)
         if walk.primitive(_OID) != _DATA:
             return None
         walk.enter(_EXPLICIT)
-        return walk.octets()
-    except _OffThePath:
+        octets = walk.octets()
+        return _expanded(octets) if found == COMPRESSED else octets
+    except (_OffThePath, zlib.error):
         return None
+
+
+def _expanded(octets: bytes) -> bytes:
+    """As much as is read of a part: a megabyte can be made of one kilobyte."""
+    return zlib.decompressobj().decompress(octets, _LONGEST)
 
 
 def _binary(data: bytes) -> bytes:

@@ -140,12 +140,12 @@ class _Splitter:
         return child
 
     def _open(self, part: Part, depth: int) -> None:
-        """What is signed inside S/MIME is read as the entity that it is: of one such part only, and not of one that
-        is attached behind others. A signed file without fields, such as an invoice, stays an attachment.
+        """What is inside a signed S/MIME part is read as the entity that it is: of one such part only, and not of one
+        that is attached behind others. A signed file without fields, such as an invoice, stays an attachment.
         """
         if self._opened or not is_smime(part) or (part.disposition == "attachment" and self._leaves):
             return
-        content = _signed(part)
+        content = _unwrapped(part)
         if content is None:
             return
         self._opened = True
@@ -164,13 +164,13 @@ def is_smime(part: Part) -> bool:
 _SMIME = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 
 
-def _signed(part: Part) -> bytes | None:
+def _unwrapped(part: Part) -> bytes | None:
     data = part.content()
-    if cms.kind(data) != cms.SIGNED:
+    if cms.kind(data) not in cms.OPENED:
         return None
     if part.end - part.start > _LONGEST_PART and part.header("content-transfer-encoding").lower() == "base64":
         data = header.long_base64(part.raw, part.start, part.end)
-    content = cms.signed(data)
+    content = cms.content(data)
     return None if content is None else lines.unix(content)
 
 

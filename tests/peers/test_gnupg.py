@@ -9,6 +9,7 @@ from programs import run
 
 from mailgate import body
 from mailgate.body import armour
+from mailgate.body.sealed import is_sealed
 from mailgate.mail import parse
 
 HEAD = "From: iris@acme.example\nContent-Type: text/plain; charset=utf-8\n\n"
@@ -61,3 +62,11 @@ def test_a_mail_with_its_signature_beside_it(folder: Path) -> None:
     frame = "Content-Type: application/pgp-signature; name=signature.asc"
     mail = parse(f"{head}\n\n--b\n{part}\n--b\n{frame}\n\n{made}\n--b--\n".encode())
     assert (body.text(mail).text, mail.attachments) == ("Pump 3 is down.", ())
+
+
+def test_a_mail_that_it_encrypted(folder: Path) -> None:
+    made = gnupg(
+        folder, "--armor", "--trust-model", "always", "-r", "iris@acme.example", "--encrypt", text="secret\n"
+    )
+    mail = parse((HEAD + made).encode())
+    assert is_sealed(mail, body.text(mail))

@@ -7,6 +7,7 @@ import pytest
 from programs import run
 
 from mailgate import body
+from mailgate.body.sealed import is_sealed
 from mailgate.mail import cms, parse
 
 TEXT = "Pumpe 3 läuft wieder."
@@ -58,7 +59,7 @@ def test_a_text_without_fields(folder: Path) -> None:
 @pytest.mark.parametrize("size", [1, 127, 128, 4096, 300_000])
 def test_the_content_is_what_was_signed(folder: Path, options: str, size: int) -> None:
     content = "x" * size
-    assert cms.signed(signed(folder, f"-nodetach -binary {options}", content)) == content.encode()
+    assert cms.content(signed(folder, f"-nodetach -binary {options}", content)) == content.encode()
 
 
 def test_pkcs7_of_old_programs(folder: Path) -> None:
@@ -67,17 +68,19 @@ def test_pkcs7_of_old_programs(folder: Path) -> None:
 
 
 def test_a_detached_signature_has_no_content(folder: Path) -> None:
-    assert cms.signed(signed(folder, "-outform DER")) is None
+    assert cms.content(signed(folder, "-outform DER")) is None
 
 
 @pytest.mark.parametrize(
     ("options", "kind"),
     [
         ("-encrypt -aes-256-cbc", "enveloped-data"),
-        ("-encrypt -aes-256-gcm", "auth-enveloped-data"),
+        ("-encrypt -aes-256-gcm", "authenveloped-data"),
         ("-encrypt -stream -aes-128-cbc", "enveloped-data"),
     ],
 )
 def test_what_it_encrypted_is_told(folder: Path, options: str, kind: str) -> None:
     made = openssl(folder, f"cms {options} -outform DER cert.pem", ENTITY.encode())
-    assert (cms.kind(made), cms.signed(made)) == (kind, None)
+    assert (cms.kind(made), cms.content(made)) == (kind, None)
+    mail = parse(b"Subject: x\r\n" + openssl(folder, f"cms {options} cert.pem", ENTITY.encode()))
+    assert is_sealed(mail, body.text(mail))
