@@ -296,6 +296,15 @@ HOSTILE |= {
 }
 HOSTILE |= {
     "calendar": Hostile(body(b"SUMMARY\n", b"text/calendar", first=b"BEGIN:VEVENT\n"), NOTHING, NOTHING),
+    "calendar events": Hostile(
+        body(b"BEGIN:VEVENT\nSUMMARY:x\nEND:VEVENT\n", b"text/calendar", first=b"METHOD:REPLY\n")
+    ),
+    "calendar quotes": Hostile(
+        body(b'SUMMARY;A="\n', b"text/calendar", first=b"BEGIN:VEVENT\n"), NOTHING, NOTHING
+    ),
+    "calendar files": Hostile(
+        many(b"application/ics;name=a.ics", b"\n", b"BEGIN:VEVENT\n"), NOTHING, NOTHING
+    ),
     "calendar folds": Hostile(body(b"\n ", b"text/calendar", first=b"BEGIN:VEVENT\nSUMMARY:hello")),
 }
 HOSTILE |= {

@@ -6,8 +6,9 @@ Mail of monitoring systems is never guessed at: a line such as `Address: 10.0.0.
 
 from typing import NamedTuple
 
-from mailgate.body import armour, flowed, html, lines, markers, parts, quotes
+from mailgate.body import armour, flowed, html, invitation, lines, markers, parts, quotes
 from mailgate.mail import Mail, Part
+from mailgate.mail.attachments import CALENDAR
 
 __all__ = ["Removed", "Text", "text"]
 
@@ -76,8 +77,8 @@ def _read(part: Part, removed: list[Removed], *, whole: bool) -> str:
         removed += [Removed(one, "quote") for one in attributions if one]
         return _unarmoured(_shortened(shown, removed), removed, whole=whole)
     source = _unarmoured(_shortened(part.text(), removed), removed, whole=whole)
-    if part.type == "text/calendar":
-        return parts.calendar(source)
+    if part.type in CALENDAR:
+        return invitation.told(source)
     if part.parameters.get("format", "").lower() == "flowed":
         return flowed.unwrap(source, delsp=part.parameters.get("delsp", "").lower() == "yes")
     return source

@@ -27,6 +27,7 @@ def test_sample(name: str) -> None:
         assert refused is None
         assert mail.from_clean
         assert not is_sealed(mail, text)
+        assert list(mail.attachments) == expected.get("attachments", list(mail.attachments))
         assert (text.text, text.source) == (expected["text"], expected["source"])
     elif expected["code"] == "from_not_covered":
         assert refused is None
