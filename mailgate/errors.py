@@ -11,6 +11,7 @@ Refused
 ├── OutsideHours      outside_hours       the sender may not text at this time of day
 ├── Loop              loop                the mail has been here before, or travels in circles
 ├── Robot             robot               a bounce, report, automatic reply or list mail
+├── Encrypted         encrypted           what its author wrote can only be read by somebody with a key
 ├── BadLine           bad_line            bare CR, LF or NUL, or a line over 64 KiB
 ├── MailTooLarge      mail_too_large      more bytes, header, parts or depth than we read
 └── TooManyRecipients too_many_recipients (retryable: the rest may follow in another mail)
@@ -64,6 +65,10 @@ class Loop(Refused):
 
 class Robot(Refused):
     code = "robot"
+
+
+class Encrypted(Refused):
+    code = "encrypted"
 
 
 class BadLine(Refused):

@@ -13,8 +13,9 @@ from gateway_core.encoding import Segments
 from gateway_core.errors import NothingToText, Refused, UnknownSender
 from mailgate import body, guard, trust
 from mailgate.body import Text
+from mailgate.body.sealed import is_sealed
 from mailgate.checks import NOT_ALLOWED, Envelope, Intake, Recipient
-from mailgate.errors import FromNotCovered, NotAuthentic, SpfNotPassed
+from mailgate.errors import Encrypted, FromNotCovered, NotAuthentic, SpfNotPassed
 from mailgate.mail import Mail
 from mailgate.trust import Rule, Shown, Standing
 
@@ -77,14 +78,23 @@ def _from(intake: Intake, envelope: Envelope, rule: Rule, account: Account, know
 _FROM = "the address in From may not text for this account"
 
 
-def _text(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
-    """Is there something to text?"""
+def _encrypted(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
+    """Can what its author wrote be read here?"""
     terms = account.terms
     marks = body.Marks(terms.markers, terms.end_markers, terms.footers)
     text = body.text(known.mail, text_from=terms.text_from, monitoring=rule.monitoring, marks=marks)
-    if not text.text.strip():
-        raise NothingToText("there is nothing to text in this mail")
+    if terms.text_from != "subject" and is_sealed(known.mail, text):
+        raise Encrypted(
+            "this mail is encrypted, and only its receiver can open it; send it without encryption"
+        )
     return known._replace(text=text)
+
+
+def _text(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
+    """Is there something to text?"""
+    if not known.text.text.strip():
+        raise NothingToText("there is nothing to text in this mail")
+    return known
 
 
 def _length(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
@@ -97,6 +107,7 @@ MAIL_CHECKS: tuple[tuple[str, MailCheck], ...] = (
     ("proof", _proof),
     ("robot", _robot),
     ("from", _from),
+    ("encrypted", _encrypted),
     ("text", _text),
     ("length", _length),
 )

@@ -28,6 +28,7 @@ REPLIES: dict[type[core.GatewayError], tuple[int, str]] = {
     mail.OutsideHours: (550, "5.7.1"),
     mail.Loop: (554, "5.4.6"),
     mail.Robot: (550, "5.7.1"),
+    mail.Encrypted: (554, "5.6.0"),
     mail.BadLine: (550, "5.5.2"),
     mail.MailTooLarge: (552, "5.3.4"),
     mail.TooManyRecipients: (452, "4.5.3"),

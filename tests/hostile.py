@@ -4,6 +4,7 @@
 give to one of 30 KiB and to one of many megabytes. Lines end in LF; whoever sends them makes CRLF of it.
 """
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -129,6 +130,20 @@ def charsets(size: int) -> bytes:
         for name in names * (size // 1500 + 1)
     )
     return SENDER + b"Content-Type: multipart/mixed; boundary=b\n\n" + b"".join(parts)
+
+
+# signed-data in BER, up to where its content begins (RFC 5652, section 5.1)
+_CMS = bytes.fromhex("308006092a864886f70d010702a0803080020101310030800609" + "2a864886f70d010701a080")
+
+
+def opaque(piece: bytes, first: bytes = b"", head: bytes = _CMS) -> Callable[[int], bytes]:
+    """A signed mail whose content is this, in base64."""
+
+    def make(size: int) -> bytes:
+        encoded = base64.encodebytes(head + first + filled(piece, size * 57 // 77))
+        return SENDER + b"Content-Type: application/pkcs7-mime\n" + _B64 + b"\n\n" + encoded
+
+    return make
 
 
 _QP = b"Content-Transfer-Encoding: quoted-printable"
@@ -281,5 +296,31 @@ HOSTILE |= {
 }
 HOSTILE |= {
     "calendar": Hostile(body(b"SUMMARY\n", b"text/calendar", first=b"BEGIN:VEVENT\n"), NOTHING, NOTHING),
+    "calendar events": Hostile(
+        body(b"BEGIN:VEVENT\nSUMMARY:x\nEND:VEVENT\n", b"text/calendar", first=b"METHOD:REPLY\n")
+    ),
+    "calendar quotes": Hostile(
+        body(b'SUMMARY;A="\n', b"text/calendar", first=b"BEGIN:VEVENT\n"), NOTHING, NOTHING
+    ),
+    "calendar files": Hostile(
+        many(b"application/ics;name=a.ics", b"\n", b"BEGIN:VEVENT\n"), NOTHING, NOTHING
+    ),
     "calendar folds": Hostile(body(b"\n ", b"text/calendar", first=b"BEGIN:VEVENT\nSUMMARY:hello")),
+}
+HOSTILE |= {
+    "smime: open strings": Hostile(opaque(b"\x24\x80"), NOTHING, NOTHING),
+    "smime: empty pieces": Hostile(opaque(b"\x04\x00", b"\x24\x80"), NOTHING, NOTHING),
+    "smime: open sets": Hostile(opaque(b"\x31\x80", head=_CMS[:20]), NOTHING, NOTHING),
+    "smime: a length that lies": Hostile(opaque(b"x", b"\x04\x84\x7f\xff\xff\xff"), NOTHING, NOTHING),
+    "text: heads of signed text": Hostile(
+        text(b"-----BEGIN PGP SIGNED MESSAGE-----\n\n"), TOO_LARGE, TOO_LARGE
+    ),
+    "text: ends of signed text": Hostile(text(b"-----BEGIN PGP SIGNATURE-----\n"), TOO_LARGE, TOO_LARGE),
+    "text: signed texts": Hostile(
+        text(
+            b"-----BEGIN PGP SIGNED MESSAGE-----\n\nx\n-----BEGIN PGP SIGNATURE-----\n-----END PGP SIGNATURE-----\n"
+        ),
+        TOO_LARGE,
+        TOO_LARGE,
+    ),
 }

@@ -74,7 +74,8 @@ def test_the_top_level_folders() -> None:
 
 @pytest.mark.parametrize("word", ["/" + "work/", "TO" + "DO", "FIX" + "ME"])
 def test_words_that_are_nowhere(word: str) -> None:
-    assert in_git("grep", "-n", "-I", "--untracked", "-F", "-e", word) == []
+    whole = ["-w"] if word.isalpha() else []  # a VTODO of RFC 5545 is none
+    assert in_git("grep", "-n", "-I", "--untracked", "-F", *whole, "-e", word) == []
 
 
 def test_every_job_has_an_actor(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ a signature.
 
 from typing import NamedTuple
 
-from mailgate.body import banners, flowed, html, lines, machines, parts, written
+from mailgate.body import armour, banners, flowed, html, invitation, lines, machines, parts, written
 from mailgate.body.markers import NO_MARKS, Marks
 from mailgate.body.written import Removed
 from mailgate.mail import Mail, Part
+from mailgate.mail.attachments import CALENDAR
 
 __all__ = ["NO_MARKS", "Marks", "Removed", "Text", "text"]
 
@@ -105,12 +106,21 @@ def _read(part: Part, removed: list[Removed], *, whole: bool, cut_signatures: bo
             part.decoded(content, html.declared(content)), cut=not whole, cut_signatures=cut_signatures
         )
         removed += [Removed(piece, why) for piece, why in page.removed]
-        return _shortened(page.text, removed)
-    source = _shortened(part.text(), removed)
-    if part.type == "text/calendar":
-        return parts.calendar(source)
+        return _unarmoured(_shortened(page.text, removed), removed, whole=whole)
+    source = _unarmoured(_shortened(part.text(), removed), removed, whole=whole)
+    if part.type in CALENDAR:
+        return invitation.told(source)
     if part.parameters.get("format", "").lower() == "flowed":
         return flowed.unwrap(source, delsp=part.parameters.get("delsp", "").lower() == "yes")
+    return source
+
+
+def _unarmoured(source: str, removed: list[Removed], *, whole: bool) -> str:
+    """Before lines are joined (RFC 3676): a signed `-- ` is `- -- `, which would be joined with the next one."""
+    if whole or armour.SIGNED not in source:
+        return source
+    source, gone = armour.opened(source)
+    written.note(removed, "signature armour", *gone)
     return source
 
 

@@ -1,24 +1,27 @@
 """Which part of a mail is the text that its author meant."""
 
-import re
 from collections.abc import Iterator
 
 from mailgate.mail import Part
+from mailgate.mail.attachments import CALENDAR
 
 _TEXT = frozenset({"text/plain", "text/html", "text/calendar"})
-_UNFOLD = re.compile(r"\r?\n[ \t]")
-_EVENT = re.compile(r"^(SUMMARY|DTSTART|LOCATION)[^:\n]*:(.*)$", re.MULTILINE)
-_WHEN = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)\d*(Z?))?")
-_ESCAPED = re.compile(r"\\([\\;,nN])")
 
 
 def choose(root: Part) -> Iterator[Part]:
     """Candidates, best first; the caller takes the first that is not blank.
 
     The first part that is shown decides. If it stands in a multipart/alternative, that one's plain text goes
-    before its HTML, and HTML before a calendar part (RFC 2046, section 5.1.4). The others follow in order.
+    before its HTML, and HTML before a calendar part (RFC 2046, section 5.1.4). The others follow in order, and last
+    of all an invitation that comes as a file (RFC 6047, section 2.4): in some mails it is all there is.
     """
     found = [part for part in _shown(root) if part.type in _TEXT]
+    yield from _ranked(root, found)
+    shown = {id(part) for part in found}
+    yield from (part for part in root.leaves() if part.type in CALENDAR and id(part) not in shown)
+
+
+def _ranked(root: Part, found: list[Part]) -> Iterator[Part]:
     alternative = _alternative(root, found[0]) if found else None
     if not alternative:
         yield from found
@@ -48,22 +51,3 @@ def _alternative(root: Part, leaf: Part) -> Part | None:
         if not part.type.startswith("message/"):
             waiting.extend(reversed(part.children))
     return None
-
-
-def calendar(content: str) -> str:
-    """Summary, time and place of the first event (RFC 5545, section 3.6.1)."""
-    event = _UNFOLD.sub("", content).partition("BEGIN:VEVENT")[2].partition("END:VEVENT")[0]
-    found = {name: value.strip() for name, value in reversed(_EVENT.findall(event))}
-    when = _WHEN.match(found.get("DTSTART", ""))
-    lines = (found.get("SUMMARY", ""), _time(when) if when else "", found.get("LOCATION", ""))
-    return "\n".join(_ESCAPED.sub(_unescape, line) for line in lines if line)
-
-
-def _time(when: re.Match[str]) -> str:
-    year, month, day, hour, minute, zulu = when.groups()
-    date = f"{year}-{month}-{day}"
-    return f"{date} {hour}:{minute}{' UTC' if zulu else ''}" if hour else date
-
-
-def _unescape(found: re.Match[str]) -> str:
-    return "\n" if found[1] in "nN" else found[1]

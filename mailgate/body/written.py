@@ -24,7 +24,7 @@ def marked(source: str, marks: Marks, removed: list[Removed]) -> str | None:
     if found is None:
         return None
     before, inside, after = found
-    _note(removed, "outside markers", before, after)
+    note(removed, "outside markers", before, after)
     return lines.tidy(inside)
 
 
@@ -38,19 +38,19 @@ def guessed(source: str, marks: Marks, author: Author, removed: list[Removed]) -
         source = _above_notices(source, marks, removed)
     elif ended and ended[2]:  # the author has said where it ends: nothing below is guessed at
         kept = quotes.cut(source, guess_trailing=False)
-        _note(removed, "quote", *kept.removed)
+        note(removed, "quote", *kept.removed)
         source = kept.kept
     else:
         source = _above_endings(source, marks, author.name, removed, is_below=bool(ended))
     if ended:
-        _note(removed, "after end marker" if ended[2] else "signature", ended[1])
+        note(removed, "after end marker" if ended[2] else "signature", ended[1])
     return lines.tidy(source)
 
 
 def _above_notices(source: str, marks: Marks, removed: list[Removed]) -> str:
     kept = endings.notices(source.split("\n"), own=marks.footers)
     for piece, why in reversed(kept.removed):
-        _note(removed, why, piece)
+        note(removed, why, piece)
     return "\n".join(kept.kept)
 
 
@@ -62,10 +62,10 @@ def _above_endings(source: str, marks: Marks, name: str, removed: list[Removed],
     above = endings.cut(left, name=name) if kept.removed else endings.Ending(left, [])
     alone = endings.without_taglines(above.kept)
     for piece, why in (*reversed(alone.removed), *reversed(above.removed)):
-        _note(removed, why, piece)
-    _note(removed, "quote", *kept.removed)
+        note(removed, why, piece)
+    note(removed, "quote", *kept.removed)
     for piece, why in reversed(below.removed):
-        _note(removed, why, piece)
+        note(removed, why, piece)
     return "\n".join(alone.kept)
 
 
@@ -73,14 +73,14 @@ def _below_banner(source: str, removed: list[Removed]) -> str:
     found = source.split("\n", banners.MOST_LINES)
     count = banners.height(found)
     if count:
-        _note(removed, "banner", "\n".join(found[:count]))
+        note(removed, "banner", "\n".join(found[:count]))
         source = "\n".join(found[count:])
     untagged = banners.without_tag(source.lstrip())
     if len(untagged) < len(source.lstrip()):
-        _note(removed, "banner", source.lstrip()[: -len(untagged)])
+        note(removed, "banner", source.lstrip()[: -len(untagged)])
         return untagged
     return source
 
 
-def _note(removed: list[Removed], why: str, *pieces: str) -> None:
+def note(removed: list[Removed], why: str, *pieces: str) -> None:
     removed += [Removed(tidied, why) for piece in pieces if (tidied := lines.tidy(piece))]

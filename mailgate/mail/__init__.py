@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from mailgate.mail import lines, mime
+from mailgate.mail import attachments, lines, mime
 from mailgate.mail.address import mailboxes
 from mailgate.mail.fields import Fields, unfold, words
 from mailgate.mail.mime import Part
@@ -11,13 +11,13 @@ from mailgate.mail.mime import Part
 __all__ = ["Mail", "Part", "parse"]
 
 _ID = re.compile(r"<([^<>]*)>")
-_NOT_ATTACHED = frozenset({"text/plain", "text/html", "text/calendar"})
 _MAX_REFERENCES = 1000
 
 
 class Mail(NamedTuple):
     """`from_` lists every mailbox of every From field; only `from_clean` says that there is exactly one and
-    that no parser could read it differently.
+    that no parser could read it differently. All of it is of the outermost header, whatever is signed inside.
+    `attachments` are names for people; the last one may be "and 5 more".
     """
 
     message_id: str | None
@@ -62,7 +62,7 @@ def parse(raw: bytes, charset: str = "") -> Mail:
         date=root.header("date"),
         references=_ids(fields, "references"),
         in_reply_to=answered[0] if answered else None,
-        attachments=_attachments(root) if root.children or root.type != "text/plain" else (),
+        attachments=attachments.names(root) if root.children or root.type != "text/plain" else (),
         root=root,
     )
 
@@ -78,12 +78,3 @@ def _ids(fields: Fields, name: str) -> tuple[str, ...]:
     found = _ID.findall(value) or value.replace(",", " ").split()
     stripped = ("".join(one.split()) for one in found[:_MAX_REFERENCES])
     return tuple(one for one in stripped if one)
-
-
-def _attachments(root: Part) -> tuple[str, ...]:
-    """Names, or types where there is no name, of the parts that cannot be the text."""
-    return tuple(
-        part.name or part.type
-        for part in root.leaves()
-        if part.type not in _NOT_ATTACHED or part.disposition == "attachment"
-    )

@@ -119,3 +119,21 @@ def base64(data: bytes) -> bytes:
     if len(data) % 4 == 1:
         data = data[:-1]
     return binascii.a2b_base64(data + b"=" * (-len(data) % 4))
+
+
+_PIECE = 1_048_576  # bytes decoded in one call: a call into C holds everything else in the process
+
+
+def long_base64(data: bytes, start: int, end: int) -> bytes:
+    """The same of a stretch that may be long."""
+    decoded = []
+    left = b""
+    for begin in range(start, end, _PIECE):
+        kept, padding, _ = data[begin : min(begin + _PIECE, end)].partition(b"=")
+        left += kept.translate(None, _FOREIGN)
+        if padding:
+            break
+        whole = len(left) // 4 * 4
+        decoded.append(binascii.a2b_base64(left[:whole]))
+        left = left[whole:]
+    return b"".join([*decoded, base64(left)])

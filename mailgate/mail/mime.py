@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mailgate.errors import MailTooLarge
-from mailgate.mail import boundaries, parameters
+from mailgate.mail import boundaries, cms, lines, parameters
 from mailgate.mail import fields as header
 from mailgate.mail.charsets import decode
 
@@ -20,7 +20,8 @@ MAX_HEADERS = 1_048_576  # bytes of the headers of all parts
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One entity: a stretch of the raw mail, never a copy of it; `content()` and `text()` decode.
+    """One entity: a stretch of the raw mail, never a copy of it, or of what was signed inside an opaque S/MIME part,
+    which has that entity as its one child; `content()` and `text()` decode.
 
     `charset` is what bytes beyond ASCII are taken for where nothing is declared.
     """
@@ -84,6 +85,7 @@ def _uudecode(data: bytes) -> bytes:
     return b"".join(found)
 
 
+IDENTITY = frozenset({"", "7bit", "8bit", "binary"})  # RFC 2045, section 6.2
 # Bytes of one part that are decoded: what is longer is no text for a phone, and the work on it stays bounded.
 _LONGEST_PART = 1_048_576
 _MOST_FAULTS = 1000  # lines that cannot be decoded; what has more is something else
@@ -99,23 +101,87 @@ _DECODERS = {
 def split(raw: bytes, charset: str = "") -> Part:
     """The tree of `raw`, whose lines end in LF. Raises MailTooLarge beyond 200 parts, 20 levels or 1 MiB of headers."""
     root = _entity(raw, 0, len(raw), "text/plain", charset, outermost=True)
-    waiting = [(root, 0)]
-    count = 1
-    headers = root.start
-    while waiting:
-        part, depth = waiting.pop()
-        for start, end in _inside(part):
-            count += 1
-            if count > MAX_PARTS or depth >= MAX_DEPTH:
-                raise MailTooLarge("The mail has more than 200 parts or 20 levels of parts.")
-            implied = "message/rfc822" if part.type == "multipart/digest" else "text/plain"
-            child = _entity(raw, start, end, implied, charset)
-            headers += child.start - start
-            if headers > MAX_HEADERS:
-                raise MailTooLarge("The headers of all parts of the mail are larger than 1 MiB.")
-            part.children.append(child)
-            waiting.append((child, depth + 1))
+    _Splitter(root).run()
     return root
+
+
+class _Splitter:
+    """Parts in order, and what all of them together may be."""
+
+    def __init__(self, root: Part) -> None:
+        self._root = root
+        self._count = 1
+        self._headers = root.start
+        self._leaves = 0
+        self._opened = False
+
+    def run(self) -> None:
+        waiting = [(self._root, 0, False)]
+        while waiting:
+            part, depth, attached = waiting.pop()
+            spans = _inside(part)
+            implied = "message/rfc822" if part.type == "multipart/digest" else "text/plain"
+            for start, end in spans:
+                part.children.append(self._child(part.raw, start, end, implied, part.charset, depth))
+            if not spans and not attached:
+                self._open(part, depth)
+            self._leaves += not part.children
+            attached = attached or part.type.startswith("message/")
+            waiting.extend((child, depth + 1, attached) for child in reversed(part.children))
+
+    def _child(self, raw: bytes, start: int, end: int, implied: str, charset: str, depth: int) -> Part:
+        self._count += 1
+        if self._count > MAX_PARTS or depth >= MAX_DEPTH:
+            raise MailTooLarge("The mail has more than 200 parts or 20 levels of parts.")
+        child = _entity(raw, start, end, implied, charset)
+        self._headers += child.start - start
+        if self._headers > MAX_HEADERS:
+            raise MailTooLarge("The headers of all parts of the mail are larger than 1 MiB.")
+        return child
+
+    def _open(self, part: Part, depth: int) -> None:
+        """What is inside a signed S/MIME part is read as the entity that it is: of one such part only, and not of one
+        that is attached behind others. A signed file without fields, such as an invoice, stays an attachment.
+        """
+        if self._opened or not is_smime(part) or (part.disposition == "attachment" and self._leaves):
+            return
+        content = _unwrapped(part)
+        if content is None:
+            return
+        self._opened = True
+        child = self._child(content, 0, len(content), "text/plain", part.charset, depth)
+        if "content-type" in child.fields or (part is self._root and _is_text(content)):
+            part.children.append(child)
+
+
+def is_smime(part: Part) -> bool:
+    """By type, or by the name that is left where a program did not know the type (RFC 8551, section 3.2.1)."""
+    return part.type in _SMIME or (
+        part.name.lower().endswith(".p7m") and part.type.startswith("application/") and not part.children
+    )
+
+
+_SMIME = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+
+
+def _unwrapped(part: Part) -> bytes | None:
+    data = part.content()
+    if cms.kind(data) not in cms.OPENED:
+        return None
+    if part.end - part.start > _LONGEST_PART and part.header("content-transfer-encoding").lower() == "base64":
+        data = header.long_base64(part.raw, part.start, part.end)
+    content = cms.content(data)
+    return None if content is None else lines.unix(content)
+
+
+def _is_text(content: bytes) -> bool:
+    if len(content) > _LONGEST_PART or b"\0" in content:
+        return False
+    try:
+        content.decode()
+    except ValueError:
+        return False
+    return True
 
 
 def _entity(raw: bytes, start: int, end: int, implied: str, charset: str, *, outermost: bool = False) -> Part:

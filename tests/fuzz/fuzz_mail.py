@@ -34,6 +34,7 @@ _CHARSETS += (
 )
 _TYPES = b"text/plain text/html text/calendar multipart/mixed multipart/alternative multipart/digest".split()
 _TYPES += b"multipart/report message/rfc822 message/delivery-status image/png text multipart/ /".split()
+_TYPES += b"multipart/signed multipart/encrypted multipart/related application/pkcs7-mime".split()
 _ENCODINGS = b"7bit 8bit base64 quoted-printable x-uuencode binary x BASE64".split()
 _NAMES = (
     b"From To Subject Reply-To References In-Reply-To Message-ID Received Auto-Submitted Precedence".split()
@@ -98,6 +99,8 @@ _PIECES: Sequence[bytes] = (
         b"On 1.1.2024 a@b wrote:\n",
         b"_____\nFrom: a\n",
     ),
+    *(b"-----BEGIN PGP SIGNED MESSAGE-----\n\n", b"-----BEGIN PGP SIGNATURE-----\n"),
+    *(b"-----END PGP SIGNATURE-----\n", b"\n- ", b"\x30\x80", b"\x24\x80\x04\x02", b"\0\0"),
     *(b"-----Original Message-----\n", b"From: a\nSent: b\nTo: c\n", b"BEGIN:VEVENT\n", b"SUMMARY:x\n"),
     *("\u2028\u200d\u00a0".encode(), "İ".encode(), "\ufeff".encode(), b" " * 400, b"x" * 998, b"1:11 " * 60),
 )

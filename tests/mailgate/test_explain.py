@@ -113,6 +113,7 @@ REASONS = [
     (["--to", "123@sms.localhost"], mail(), "bad_number"),
     (["--to", "+15005550006@sms.localhost"], mail(), "destination_not_allowed"),
     ([], mail(""), "nothing_to_text"),
+    ([], mail(Content_Type="multipart/encrypted; boundary=x"), "encrypted"),
     ([], mail("y" * 1000), "too_long"),
     ([], mail(List_Id="<a.b>"), "robot"),
     ([], b"", "unknown_sender"),

@@ -132,22 +132,6 @@ def test_headers_lists_every_field_of_a_name() -> None:
     assert parse(b"Received: a\nReceived: b\n c\n\nx").headers("received") == ("a", "b c")
 
 
-def test_attachments_are_named() -> None:
-    part = b"--b\nContent-Type: "
-    raw = (
-        b"Content-Type: multipart/mixed; boundary=b\n\n"
-        + part
-        + b"text/plain\n\nhello\n"
-        + part
-        + b"application/pdf; name*=utf-8''B%C3%BCro.pdf\n\nx\n"
-        + part
-        + b'image/png\nContent-Disposition: inline; filename="=?utf-8?q?a=2Epng?="\n\nx\n'
-        + part
-        + b"message/rfc822\n\nSubject: inner\n\nx\n--b--\n"
-    )
-    assert parse(raw).attachments == ("Büro.pdf", "a.png", "message/rfc822")
-
-
 def nested(depth: int, kind: str = "multipart/mixed") -> bytes:
     return (
         b"".join(f"Content-Type: {kind}; boundary=b{n}\n\n--b{n}\n".encode() for n in range(depth)) + b"\nx"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mailgate import body, guard
+from mailgate.body.sealed import is_sealed
 from mailgate.mail import parse
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "mail"
@@ -25,10 +26,15 @@ def test_sample(name: str) -> None:
         text = body.text(mail)
         assert refused is None
         assert mail.from_clean
+        assert not is_sealed(mail, text)
+        assert list(mail.attachments) == expected.get("attachments", list(mail.attachments))
         assert (text.text, text.source) == (expected["text"], expected["source"])
     elif expected["code"] == "from_not_covered":
         assert refused is None
         assert not mail.from_clean
+    elif expected["code"] == "encrypted":
+        assert refused is None
+        assert is_sealed(mail, body.text(mail))
     else:
         assert refused is not None
         assert refused.code == expected["code"]

@@ -117,6 +117,7 @@ DATA = {
     "list": (mail(List_Id="<news.acme.example>", Precedence="list"), "550 5.7.1"),
     "bounce": (mail(Content_Type="multipart/report; report-type=delivery-status; boundary=x"), "550 5.7.1"),
     "nothing to text": (mail(""), "554 5.6.0"),
+    "encrypted": (mail(Content_Type="multipart/encrypted; boundary=x"), "554 5.6.0 this mail is encrypted"),
     "too many segments": (mail(LONG), "552 5.3.4"),
     "too many parts": (
         mail("--x\r\n\r\na\r\n" * 300 + "--x--", Content_Type="multipart/mixed; boundary=x"),

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-packages=(swaks postfix postgresql msmtp curl chromium monit nagios4-core bsd-mailx openssl testssl.sh)
+packages=(swaks postfix postgresql msmtp curl chromium monit nagios4-core bsd-mailx openssl gnupg testssl.sh)
 packages+=(libnet-ssleay-perl libsasl2-modules) # TLS for swaks, logins for Postfix
 packages+=(opendkim monitoring-plugins-basic iproute2)   # what Nagios checks with; addresses for strangers
 packages+=(systemd kannel kannel-extras)        # systemd-socket-activate; benchmarks, extras has fakesmsc
