@@ -310,6 +310,7 @@ HOSTILE |= {
 HOSTILE |= {
     "smime: open strings": Hostile(opaque(b"\x24\x80"), NOTHING, NOTHING),
     "smime: empty pieces": Hostile(opaque(b"\x04\x00", b"\x24\x80"), NOTHING, NOTHING),
+    "smime: pieces": Hostile(opaque(b"\x04\x82\x03\xe8" + b"x" * 1000, b"\x24\x80"), NOTHING, NOTHING),
     "smime: open sets": Hostile(opaque(b"\x31\x80", head=_CMS[:20]), NOTHING, NOTHING),
     "smime: a length that lies": Hostile(opaque(b"x", b"\x04\x84\x7f\xff\xff\xff"), NOTHING, NOTHING),
     "text: heads of signed text": Hostile(

@@ -79,6 +79,16 @@ def test_a_receipt(w: World) -> None:
     ]
 
 
+def test_a_receipt_names_what_was_attached(w: World) -> None:
+    file = 'Content-Type: application/pdf; name="a\u202e%d\t.pdf"\r\n\r\nx\r\n'
+    parts = ["\r\nhello\r\n", *(file % number for number in range(22))]
+    raw = mail("--b\r\n" + "--b\r\n".join(parts), Content_Type="multipart/mixed; boundary=b")
+    named = ", ".join(f"a{number} .pdf" for number in range(20))
+    assert receipt_of(w, raw).get_content().splitlines()[1:] == [
+        *(f"Attachments cannot be texted: {named}, and 2 more", "", "> hello")
+    ]
+
+
 def test_a_reply(w: World) -> None:
     receipt_of(w, mail("ask", message_id="r2@acme.example", Subject="Re: Hi", References="<a@b> <c@d>"))
     reply = reply_from_phone(w, "answer")

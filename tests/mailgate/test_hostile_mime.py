@@ -38,6 +38,8 @@ AT_FULL_SIZE = (
     "html: closed inside table",
     "flowed: soft ends",
     "text: figures",
+    "smime: pieces",
+    "smime: empty pieces",
 )
 
 
