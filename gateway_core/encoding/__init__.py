@@ -3,6 +3,7 @@
 from gateway_core.encoding.gsm0338 import decode_gsm7, encode_gsm7, fits_gsm7, foreign, whole
 from gateway_core.encoding.policy import POLICIES, apply_policy
 from gateway_core.encoding.split import Encoding, Segments, split
+from gateway_core.encoding.transliterate import transliterate
 from gateway_core.encoding.truncate import truncate
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "fits_gsm7",
     "foreign",
     "split",
+    "transliterate",
     "truncate",
     "whole",
 ]
