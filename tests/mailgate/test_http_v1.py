@@ -519,6 +519,25 @@ def test_preview(edge: Edge, asked: dict[str, Any], expected: dict[str, Any]) ->
     assert ("price" in answer.json()) == ("to" in asked)
 
 
+def test_preview_says_what_costs_more(edge: Edge) -> None:
+    with edge.client() as client:
+        answer = client.post("/v1/preview", json={"text": "It’s {5} €" + "x" * 100}).json()
+    shown = ("character", "code", "name", "count", "why", "instead")
+    assert answer["segments"] == 2
+    assert answer["costs"] == {
+        "characters": [
+            dict(zip(shown, row, strict=True))
+            for row in (
+                ("’", "U+2019", "right single quotation mark", 1, "ucs2", "'"),
+                ("{", "U+007B", "left curly bracket", 1, "extension", "{"),
+                ("}", "U+007D", "right curly bracket", 1, "extension", "}"),
+                ("€", "U+20AC", "euro sign", 1, "extension", "€"),
+            )
+        ],
+        "segments_transliterated": 1,
+    }
+
+
 @pytest.mark.parametrize(
     ("asked", "code"),
     [
