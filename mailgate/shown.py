@@ -31,6 +31,8 @@ def message(row: RowMapping) -> dict[str, Any]:
         "encoding": row["encoding"],
         "price": money.show(row["price"], row["currency"]),
         "possible_duplicate": row["possible_duplicate"],
+        "flash": row["flash"],
+        "urgent": row["urgent"],
         "created_at": time(row["created_at"]),
     }
 
