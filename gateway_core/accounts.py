@@ -68,7 +68,7 @@ class Terms(Section):
     footers: tuple[Mark, ...] = Field((), max_length=20)  # how lines begin that end it, as a company's notice
     max_segments: int = Field(3, ge=1, le=255)  # 255: the UDH's octet (3GPP TS 23.040 §9.2.3.24.1)
     too_long: Literal["refuse", "truncate"] = "refuse"
-    unsupported: Literal["unicode", "remove", "refuse"] = "unicode"
+    unsupported: Literal["unicode", "transliterate", "remove", "refuse"] = "unicode"
     validity_minutes: int = Field(2880, ge=1, le=60 * 24 * 30)
     receipt_grace_minutes: int = Field(4320, ge=1, le=60 * 24 * 30)
     destinations: tuple[str, ...] = ("*",)

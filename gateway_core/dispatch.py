@@ -16,38 +16,17 @@ from sqlalchemy import Connection, bindparam, insert, select
 
 from gateway_core import encoding, messages, moves, overdue, receipts
 from gateway_core.answers import Answered, record_answers, says_nothing
+from gateway_core.claims import Claim, Claimed, claim
 from gateway_core.errors import CarrierError, CarrierRejected, CarrierUnavailable, NotKept
 from gateway_core.gateway import Gateway
 from gateway_core.jobs.queue import DISPATCH, NOTICES
 from gateway_core.messages import Actor, Current, State
 from gateway_core.moves import Context, Move
-from gateway_core.routing import Route
 from gateway_core.sms import MT, Answer
 from gateway_core.storage import clock, tables
 from gateway_core.windows import Window
 
-CLAIM_SECONDS = 60  # a claim that was not journalled by then is anybody's again
-
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    context: Context
-    route: Route
-    owner_id: int
-    most: int
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A message that is ours for CLAIM_SECONDS, and what an MT of it needs."""
-
-    was: Current
-    text: str
-    sender_id: str
-    encoding: encoding.Encoding
-    concat_ref: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +59,7 @@ def _batch(gateway: Gateway, window: Window) -> bool:
         window.short = True  # the answers that come will hint again, or the tick when there is room
         return False
     window.patient = True
-    claim = _Claim(gateway.context, window.route, gateway.owner.id, room)
-    claimed = gateway.writer.put(_claim, claim).result()
+    claimed = gateway.writer.put(claim, Claim(gateway.context, window.route, gateway.owner.id, room)).result()
     if not claimed:
         return False
     journal = _Journal(gateway.context, gateway.owner.id, claimed, window.carrier.gives_receipts)
@@ -145,54 +123,10 @@ def record_unkept(gateway: Gateway) -> None:
 
 # --- folds ------------------------------------------------------------------------------------------------
 
-_m, _s, _a = tables.message.c, tables.submission.c, tables.attempt.c
-_DUE = (
-    select(*messages.CURRENT, _m.sender_id, _m.encoding, _m.concat_ref, _s.text)
-    .join_from(tables.message, tables.submission, _m.submission_id == _s.id)
-    .where(_m.route_id == bindparam("route"), tables.QUEUED, _m.due_at <= bindparam("now"))
-    .order_by(_m.due_at, _m.id)
-    .limit(bindparam("most"))
-    .with_for_update(skip_locked=True, key_share=True, of=tables.message)
-)
+_a = tables.attempt.c
 _ACCEPTED = select(_a.message_id, _a.segment).where(
     _a.message_id.in_(bindparam("messages", expanding=True)), _a.outcome == "accepted"
 )
-
-
-def _claim(conn: Connection, units: Sequence[_Claim]) -> list[list[Claimed]]:
-    """Fold: QUEUED -> CLAIMED with a lease and a new fence; what is too old EXPIRES, what must wait is HELD."""
-    results = []
-    for unit in units:
-        now = clock.now()
-        rows = conn.execute(_DUE, {"route": unit.route.id, "now": now, "most": unit.most}).all()
-        todo: list[Move] = []
-        claimed: list[Claimed] = []
-        left = unit.most
-        for row in rows:
-            was = messages.current(row)
-            left -= was.segments  # the window and the rate count segments
-            if todo and left < 0:
-                break
-            move = _turn(unit, was, now)
-            todo.append(move)
-            if move.new == State.CLAIMED:
-                mine = replace(was, state=State.CLAIMED, fence=was.fence + 1, owner_id=unit.owner_id)
-                claimed.append(
-                    Claimed(mine, row.text, row.sender_id, encoding.Encoding(row.encoding), row.concat_ref)
-                )
-        moves.make(conn, unit.context, todo)
-        results.append(claimed)
-    return results
-
-
-def _turn(unit: _Claim, was: Current, now: int) -> Move:
-    """What becomes of a message whose turn has come."""
-    if was.expires_at <= now:
-        return Move(was, State.EXPIRED, Actor.DISPATCH, "in_queue")
-    if unit.route.paused:
-        return Move(was, State.HELD, Actor.DISPATCH, "route_paused")
-    until = now + CLAIM_SECONDS * clock.SECOND
-    return Move(was, State.CLAIMED, Actor.DISPATCH, "", until, fence=was.fence + 1, owner_id=unit.owner_id)
 
 
 def _journal(conn: Connection, units: Sequence[_Journal]) -> list[list[MT]]:
@@ -259,6 +193,7 @@ def _mts(context: Context, claimed: Claimed, done: set[int]) -> list[MT]:
             concat_ref=claimed.concat_ref,
             expires_at=was.expires_at,
             possible_duplicate=was.possible_duplicate,
+            flash=claimed.flash,
         )
         for number, part in enumerate(parts, start=1)
         if number not in done

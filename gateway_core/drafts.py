@@ -44,6 +44,8 @@ class Submission(NamedTuple):
     send_at: int | None = None
     segments: Segments | None = None  # of this text under these terms, where they are known already
     cap: Cap | None = None  # what who submits may spend a day
+    flash: bool = False  # class 0: shown at once, not stored (3GPP TS 23.038 §4)
+    urgent: bool = False  # claimed before everything else that waits on its route
 
 
 class Draft(NamedTuple):

@@ -59,6 +59,7 @@ class RoutePhones:
             "number": mt.number,
             "total": mt.total,
             "possible_duplicate": mt.possible_duplicate,
+            "flash": mt.flash,
             "at": at,
             "carrier_ref": carrier_ref(mt.ref),
             "receipt_at": at if arrival.receipts else None,
@@ -104,6 +105,7 @@ def sent_row(ids: Ids, route_id: int, phone: str, to: str, segments: Segments) -
         "number": 1,
         "total": 1,
         "possible_duplicate": False,
+        "flash": False,
         "at": clock.now(),
         "carrier_ref": f"phone-{segment_id}",
         "receipt_at": None,
@@ -126,6 +128,7 @@ class Entry:
     encoding: str
     at: int
     possible_duplicate: bool
+    flash: bool
     parts: dict[int, str]
     segments: int
 
@@ -147,7 +150,9 @@ def assemble(rows: Iterable[Any]) -> list[Entry]:
         entry = still_open.get(key)
         if entry is None or row.number in entry.parts:
             entry = Entry(
-                row.id, row.direction, row.peer, row.encoding, row.at, row.possible_duplicate, {}, row.total
+                *(row.id, row.direction, row.peer, row.encoding, row.at, row.possible_duplicate, row.flash),
+                parts={},
+                segments=row.total,
             )
             entries.append(entry)
             still_open[key] = entry

@@ -22,6 +22,7 @@ class MT:
     concat_ref: int
     expires_at: int
     possible_duplicate: bool
+    flash: bool  # class 0: shown at once, not stored (3GPP TS 23.038 §4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,8 @@ class _Unit(NamedTuple):
     notify: bool
     validity_minutes: int | None
     send_at: int | None
+    flash: bool
+    urgent: bool
     texts: tuple[_Text, ...]
     refused: tuple[tuple[str, Refused], ...]
 
@@ -107,6 +109,8 @@ def _unit(
         asked.notify,
         asked.validity_minutes,
         asked.send_at,
+        asked.flash,
+        asked.urgent,
         tuple([_text(draft) for draft in drafts]),
         tuple(refused),
     )
@@ -127,7 +131,7 @@ _MESSAGE = Prepared(
     *("encoding", "segments", "concat_ref", "price"),
     *("state", "reason", "due_at", "expires_at", "final_by"),
     *("fence", "owner_id", "retries", "resends", "possible_duplicate"),
-    *("notify", "created_at", "state_at"),
+    *("notify", "flash", "urgent", "created_at", "state_at"),
 )
 
 
@@ -225,7 +229,7 @@ def _store(
                 *(encoding, segments, message_id % 255 + 1, price),
                 *(str(state), reason, due_at, expires_at, _final_by(account, expires_at)),
                 *(0, None, 0, 0, False),
-                *(unit.notify, at, at),
+                *(unit.notify, unit.flash, unit.urgent, at, at),
             )
         )
         rows.entries.append(ledger.Entry(account.id, "submit", -price, message_id=message_id))

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from gateway_core import money
+from gateway_core.encoding import Costs
 from gateway_core.storage import ids
 
 
@@ -30,7 +31,26 @@ def message(row: RowMapping) -> dict[str, Any]:
         "encoding": row["encoding"],
         "price": money.show(row["price"], row["currency"]),
         "possible_duplicate": row["possible_duplicate"],
+        "flash": row["flash"],
+        "urgent": row["urgent"],
         "created_at": time(row["created_at"]),
+    }
+
+
+def costs(found: Costs) -> dict[str, Any]:
+    return {
+        "characters": [
+            {
+                "character": one.character,
+                "code": one.code,
+                "name": one.name,
+                "count": one.count,
+                "why": one.why,
+                "instead": one.instead,
+            }
+            for one in found.characters
+        ],
+        "segments_transliterated": found.segments_transliterated,
     }
 
 

@@ -4,9 +4,10 @@ import unicodedata
 from typing import Final
 
 from gateway_core.encoding.gsm0338 import foreign, whole, without_foreign
+from gateway_core.encoding.transliterate import transliterate
 from gateway_core.errors import UnsupportedCharacter
 
-POLICIES: Final = ("unicode", "remove", "refuse")
+POLICIES: Final = ("unicode", "transliterate", "remove", "refuse")
 
 # A reply line is short; three names are enough to find the culprit.
 _NAMED: Final = 3
@@ -19,6 +20,8 @@ def apply_policy(text: str, policy: str) -> str:
     text = whole(text)
     if policy == "unicode":
         return text
+    if policy == "transliterate":
+        return transliterate(text)
     if policy == "remove":
         return without_foreign(text)
     if found := foreign(text):

@@ -186,12 +186,15 @@ message = Table(
     _int("resends"),  # of an UNCERTAIN submit; the route's budget bounds it
     _flag("possible_duplicate"),
     _flag("notify"),  # the account is owed notices of it, as far as its terms say so
+    _flag("flash"),  # class 0: shown at once, not stored (3GPP TS 23.038 §4)
+    _flag("urgent"),  # claimed before everything else that waits on its route
     _at("created_at"),
     _at("state_at"),
     Index(None, "submission_id"),
     Index(None, "account_id", "id"),
     Index(None, "account_id", "to", "id"),
     _partial("message_queued_idx", "route_id", "due_at", "id", where="state = 'QUEUED'"),
+    _partial("message_urgent_idx", "route_id", "due_at", "id", where="state = 'QUEUED' AND urgent = true"),
     _partial(
         "message_due_idx",
         "state",
@@ -203,6 +206,7 @@ message = Table(
 
 # Word for word the conditions of its indexes: SQLite uses a partial index only where it finds them.
 QUEUED = message.c.state == literal_column("'QUEUED'")
+URGENT, ORDINARY = (message.c.urgent == literal_column(value) for value in ("true", "false"))
 EXPIRABLE = message.c.state.in_([literal_column(f"'{state}'") for state in ("HELD", "QUEUED")])
 WAITING = message.c.state.in_(
     [literal_column(f"'{s}'") for s in ("HELD", "CLAIMED", "SUBMITTING", "UNCERTAIN", "SUBMITTED")]
@@ -384,6 +388,7 @@ phone_segment = Table(  # all that reached or left a simulated phone, in order, 
     _int("number"),
     _int("total"),
     _flag("possible_duplicate"),
+    _flag("flash"),
     _at("at"),
     _text("carrier_ref"),
     _at("receipt_at", nullable=True),  # a DLR that the simulated carrier still owes

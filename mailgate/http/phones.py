@@ -104,6 +104,7 @@ def _shown(entry: Entry) -> dict[str, Any]:
         "encoding": entry.encoding,
         "at": shown.time(entry.at),
         "possible_duplicate": entry.possible_duplicate,
+        "flash": entry.flash,
     }
 
 
@@ -143,9 +144,12 @@ def _text(here: Edge, number: str, to: str, text: str) -> dict[str, Any]:
     row = phones.sent_row(gateway.ids, route.id, number, to, encoding.split(text))
     gateway.writer.put(phones.keep, [row]).result()
     deliver(gateway, route.id, [MO(row["carrier_ref"], number, to, row["text"])])
-    parts = {1: row["text"]}
     entry = Entry(
-        row["id"], "out", to, row["encoding"], row["at"], possible_duplicate=False, parts=parts, segments=1
+        *(row["id"], "out", to, row["encoding"], row["at"]),
+        possible_duplicate=False,
+        flash=False,
+        parts={1: row["text"]},
+        segments=1,
     )
     return _shown(entry)
 

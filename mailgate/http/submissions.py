@@ -59,6 +59,8 @@ class Asked(bodies.Body):
     validity_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 30)] | None = None
     client_ref: Annotated[bodies.Text, Field(max_length=255)] | None = None
     max_segments: Annotated[int, Field(ge=1, le=255)] | None = None
+    flash: bool | None = None
+    urgent: bool | None = None
     callback_url: Annotated[None, BeforeValidator(_later)] = None
 
     def starts_at(self) -> int | None:
@@ -146,6 +148,8 @@ async def _submit(
         max_segments=asked.max_segments,
         validity_minutes=asked.validity_minutes,
         send_at=asked.starts_at(),
+        flash=bool(asked.flash),
+        urgent=bool(asked.urgent),
     )
     # Shielded: a request that is cancelled must not cancel the writer's future, which others are folded with.
     return await asyncio.shield(asyncio.wrap_future(submit(here.gateway, submission)))

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import select
 
-from gateway_core import ledger, messages, money, numbers
+from gateway_core import encoding, ledger, messages, money, numbers
 from gateway_core.accounts import Account
 from gateway_core.cancel import cancel
 from gateway_core.drafts import compose, draft
@@ -166,11 +166,13 @@ async def preview(request: Request) -> Response:
     here, account = edge.of(request), caller(request)
     asked = bodies.parse(Previewed, await bodies.read(request))
     segments = compose(account.terms, asked.text, asked.max_segments)
+    text = "".join(segments.parts)
     answer: dict[str, Any] = {
-        "text": "".join(segments.parts),
+        "text": text,
         "encoding": segments.encoding,
         "segments": len(segments.parts),
         "parts": list(segments.parts),
+        "costs": shown.costs(encoding.costs(text)),
     }
     if asked.to:
         to = {_number(f"to.{index}", typed, account) for index, typed in enumerate(asked.to)}

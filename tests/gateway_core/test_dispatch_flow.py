@@ -178,6 +178,57 @@ def test_throttled_texts_reach_the_phone_in_their_order(url: str) -> None:
         assert len(texts) == 12
 
 
+# --- urgent ones, and flashes ---
+
+
+def test_urgent_ones_go_first_and_each_kind_in_its_order(database_url: str) -> None:
+    with fake_world(database_url, settings={**PATIENT, "window": 3}) as core:
+        ordinary = [core.accept() for _ in range(4)]
+        urgent = [core.accept(urgent=True) for _ in range(4)]
+        core.dispatch()
+        assert [mt.message_id for mt in written(core)] == urgent + ordinary
+        assert [len(mts) for mts in core.carrier.written] == [3, 3, 2]
+
+
+def test_an_urgent_one_overtakes_what_waits_for_the_window(core: FakeWorld) -> None:
+    core.plan(say_nothing)
+    for _ in range(12):
+        core.accept()
+    core.dispatch()
+    urgent = core.accept(urgent=True)
+    answer(core, *written(core)[:2])
+    core.dispatch()
+    assert written(core)[10].message_id == urgent
+
+
+def test_an_urgent_one_that_is_not_due_holds_nobody_up(core: FakeWorld) -> None:
+    later = core.accept(urgent=True)
+    core.change(tables.message, later, due_at=2**45)
+    ordinary = core.accept()
+    core.dispatch()
+    assert [mt.message_id for mt in written(core)] == [ordinary]
+
+
+def test_an_urgent_one_is_urgent_again_after_an_error(core: FakeWorld) -> None:
+    def throttle(carrier: FakeCarrier, mts: Sequence[MT]) -> None:
+        carrier.host.answered([Answer(mt.ref, error=CarrierThrottled("too fast", 0)) for mt in mts])
+
+    core.plan(throttle, accept_all)
+    urgent = core.accept(urgent=True)
+    core.dispatch()
+    core.accept()
+    core.change(tables.message, urgent, due_at=1)
+    core.dispatch()
+    assert written(core)[1].message_id == urgent
+
+
+@pytest.mark.parametrize("flash", [True, False])
+def test_the_carrier_is_told_of_a_flash_in_each_segment(core: FakeWorld, flash: bool) -> None:
+    core.accept(body="x" * 400, flash=flash)
+    core.dispatch()
+    assert [mt.flash for mt in written(core)] == [flash] * 3
+
+
 # --- hints, expiry, lease, changes ---
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import time_machine
-from core_support import OURS, PHONE, World, world
+from core_support import OURS, PHONE, SIM, World, world
 from sqlalchemy import event
 
-from gateway_core import cancel, keys, notices, submit
+from gateway_core import cancel, claims, keys, notices, submit
 from gateway_core.keys import Key
 from gateway_core.messages import Actor
 from gateway_core.sms import DLR, MO, DlrState
@@ -27,6 +27,7 @@ def work(core: World) -> None:
         core.submit(key=key)
     uncertain = core.accept("+447700900001")
     later = core.accept(send_at=clock.now() + clock.DAY)
+    core.accept(urgent=True)
     core.dispatch()
     core.deliver(DLR("nobody", DlrState.DELIVERED, 1), MO("mo", PHONE, OURS, "yes"))
     core.until(uncertain, submit.State.UNCERTAIN)
@@ -37,6 +38,27 @@ def work(core: World) -> None:
     core.gateway.writer.put(keys.forget, 10).result(10)
     core.gateway.writer.put(notices.claim, 10).result(10)
     core.process._beat()
+
+
+def test_a_claim_reads_the_queue_by_its_index_and_sorts_nothing(tmp_path: Path) -> None:
+    values = {"route": SIM, "now": clock.now(), "most": 10}
+    with world(f"sqlite:///{tmp_path}/core.db") as core, core.reading() as conn:
+        for statement, index in (
+            (claims._DUE_URGENT, "message_urgent_idx"),
+            (claims._DUE_ORDINARY, "message_queued_idx"),
+            (claims._ANY_URGENT._statement, "message_urgent_idx"),
+        ):
+            compiled = statement.compile(conn, compile_kwargs={"render_postcompile": True})
+            plan = [
+                row[3]
+                for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", _in_order(compiled, values))
+            ]
+            assert any(f"INDEX {index} (route_id=? AND due_at<?)" in step for step in plan), plan
+            assert not any("TEMP B-TREE" in step for step in plan), plan
+
+
+def _in_order(compiled: Any, values: dict[str, int]) -> tuple[Any, ...]:
+    return tuple(values.get(name, 1) for name in compiled.positiontup)
 
 
 def test_nothing_that_grows_is_read_whole(tmp_path: Path) -> None:

@@ -435,12 +435,15 @@ def asked(guest: Guest, *to: str, **more: Any) -> "Future[Outcome]":
     return submit(guest.gateway, Submission(account, to or (PHONE,), notify=True, **more))
 
 
-def test_a_submission_crosses_and_is_as_if_it_had_been_made_there(database_url: str) -> None:
+@pytest.mark.parametrize("options", [{"flash": True, "urgent": False}, {"flash": False, "urgent": True}])
+def test_a_submission_crosses_and_is_as_if_it_had_been_made_there(
+    database_url: str, options: dict[str, bool]
+) -> None:
     key = Key("id", "text digest", mail_digest="digest")
 
     async def scenario(core: Any) -> None:
         async with guest_of(core) as guest:
-            outcome = await result(asked(guest, PHONE, "5551234", key=key, origin={"a": ["b"]}))
+            outcome = await result(asked(guest, PHONE, "5551234", key=key, origin={"a": ["b"]}, **options))
             accepted, refused = (found for _, found in outcome.results[::-1])
             again = await result(asked(guest, PHONE, key=key))
             await until(lambda: guest.hints)
@@ -450,6 +453,7 @@ def test_a_submission_crosses_and_is_as_if_it_had_been_made_there(database_url: 
         assert guest.hints[0] == (DISPATCH, 1)
         made = core.rows(tables.message)[0]
         assert (made.id, made.state) == (accepted.message_id, State.QUEUED)
+        assert {"flash": made.flash, "urgent": made.urgent} == options
         assert core.rows(tables.submission)[0].origin == {"a": ["b"]}
         assert core.spent() == PRICE
         assert [ids.made_at(row.id) > 0 for row in core.rows(tables.event)] == [True, True]

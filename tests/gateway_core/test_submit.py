@@ -165,7 +165,12 @@ def test_too_long(
 
 @pytest.mark.parametrize(
     ("policy", "sent", "encoding"),
-    [("unicode", "a😀b", "UCS2"), ("remove", "ab", "GSM7"), ("refuse", None, "")],
+    [
+        ("unicode", "a😀b", "UCS2"),
+        ("transliterate", "a:-Db", "GSM7"),
+        ("remove", "ab", "GSM7"),
+        ("refuse", None, ""),
+    ],
 )
 def test_characters_that_the_gsm_alphabet_lacks(
     tmp_path: Path, policy: str, sent: str | None, encoding: str

@@ -108,6 +108,10 @@ CHANGES = {
         '[[price]]\nprefix = "+44"\nper_segment = "0"\ncurrency = "GBP"\nremove = true\n',
         ["price +44 GBP: removed"],
     ),
+    "another way with characters": (
+        ACCOUNT + 'unsupported = "transliterate"\n',
+        ["account acme: unsupported: unicode -> transliterate"],
+    ),
     "a number": (
         '[[number]]\nmsisdn = "+447700900002"\naccount = "acme"\n',
         ["number +447700900002: created"],

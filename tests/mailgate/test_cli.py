@@ -193,6 +193,7 @@ def test_message_show_by_each_id(command: Command, used: Any) -> None:
         assert (one["id"], one["submission"]) == (listed["id"], used.said)
         assert one["trail"][0]["to"] == "QUEUED"
         assert one["trail"][-1]["to"] == "DELIVERED"
+    assert (one["flash"], one["urgent"]) == (False, False)
     assert "SUBMITTED -> DELIVERED" in command("message", "show", used.said).out
     assert command("message", "show", "nothing").fault == "there is no message 'nothing'"
 

@@ -129,6 +129,15 @@ def test_reasons(command: Command, options: list[str], raw: bytes, code: str) ->
     assert found["outcome"] == ("refused" if code else "accepted")
 
 
+def test_the_segments_are_those_of_the_text_as_the_account_has_it_sent(command: Command) -> None:
+    Path("rows.toml").write_text('[[account]]\nname = "other"\nunsupported = "transliterate"\n')
+    assert command("apply", "rows.toml").code == 0
+    raw = mail("“Καλημέρα” – " * 10, sender="bob@other.example")
+    found = explain(command, raw, "--to", TO)
+    assert (found["encoding"], found["segments"], found["outcome"]) == ("gsm7", 1, "accepted")
+    assert found["text"].startswith("“Καλημέρα”")  # the mail's; what is texted follows from the terms
+
+
 def test_for_people(command: Command) -> None:
     Path("mail.eml").write_bytes(mail("On my way", Subject="hello"))
     told = command("explain", "mail.eml", "--to", TO).out

@@ -49,6 +49,7 @@ def test_a_phone_shows_every_arrival(edge: Edge) -> None:
         "encoding",
         "at",
         "possible_duplicate",
+        "flash",
     }
     assert (first["direction"], first["peer"], first["text"]) == ("in", OURS, "same")
     assert first["id"] != second["id"]
@@ -69,6 +70,15 @@ def test_possible_duplicate_is_marked(edge: Edge) -> None:
     assert marks == [False, True]
     with edge.client(None) as client:
         assert client.get(f"/phones/{number}").text.count("Possible duplicate") == 1
+
+
+def test_a_flash_is_marked(edge: Edge) -> None:
+    number = "+447700900208"
+    delivered(edge, number, text="now", flash=True)
+    delivered(edge, number, text="later")
+    assert [entry["flash"] for entry in on_phone(edge, number)] == [True, False]
+    with edge.client(None) as client:
+        assert client.get(f"/phones/{number}").text.count(">Flash<") == 1
 
 
 def _when(edge: Edge, number: str, count: int) -> list[dict[str, Any]]:

@@ -68,6 +68,23 @@ def test_accepted_text_is_stored_delivered_and_told(edge: Edge) -> None:
     assert set(shown["trail"][0]) == {"at", "actor", "from", "to", "reason"}
 
 
+@pytest.mark.parametrize(
+    ("asked", "flash", "urgent"),
+    [
+        ({}, False, False),
+        ({"flash": True}, True, False),
+        ({"urgent": True, "flash": False}, False, True),
+        ({"urgent": None, "flash": None}, False, False),
+    ],
+)
+def test_options_of_a_message(edge: Edge, asked: dict[str, Any], flash: bool, urgent: bool) -> None:
+    message = edge.accepted(**asked)["id"]
+    with edge.client() as client:
+        (listed,) = client.get("/v1/messages?limit=1").json()["items"]
+        for shown in (listed, client.get(f"/v1/messages/{message}").json()):
+            assert (shown["id"], shown["flash"], shown["urgent"]) == (message, flash, urgent)
+
+
 def test_some_recipients_may_be_refused(edge: Edge) -> None:
     answer = edge.post("nonsense", PHONE, "+33612345678", "+44 7700 900123")
     assert answer.status_code == 202
@@ -306,7 +323,14 @@ def test_repeat_under_one_key_is_one_text(edge: Edge) -> None:
 
 
 @pytest.mark.parametrize(
-    ("to", "change"), [(PHONE, {"text": "other"}), (PHONE, {"client_ref": "x"}), (OTHER_PHONE, {})]
+    ("to", "change"),
+    [
+        (PHONE, {"text": "other"}),
+        (PHONE, {"client_ref": "x"}),
+        (PHONE, {"flash": True}),
+        (PHONE, {"urgent": True}),
+        (OTHER_PHONE, {}),
+    ],
 )
 def test_key_of_another_request(edge: Edge, to: str, change: dict[str, Any]) -> None:
     key = f"reused {to} {change}"
@@ -517,6 +541,25 @@ def test_preview(edge: Edge, asked: dict[str, Any], expected: dict[str, Any]) ->
     assert answer.status_code == 200
     assert answer.json() == {**answer.json(), **expected}
     assert ("price" in answer.json()) == ("to" in asked)
+
+
+def test_preview_says_what_costs_more(edge: Edge) -> None:
+    with edge.client() as client:
+        answer = client.post("/v1/preview", json={"text": "It’s {5} €" + "x" * 100}).json()
+    shown = ("character", "code", "name", "count", "why", "instead")
+    assert answer["segments"] == 2
+    assert answer["costs"] == {
+        "characters": [
+            dict(zip(shown, row, strict=True))
+            for row in (
+                ("’", "U+2019", "right single quotation mark", 1, "ucs2", "'"),
+                ("{", "U+007B", "left curly bracket", 1, "extension", "{"),
+                ("}", "U+007D", "right curly bracket", 1, "extension", "}"),
+                ("€", "U+20AC", "euro sign", 1, "extension", "€"),
+            )
+        ],
+        "segments_transliterated": 1,
+    }
 
 
 @pytest.mark.parametrize(

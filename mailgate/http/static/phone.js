@@ -44,6 +44,7 @@
     const peer = spelled.get(message.peer) || message.peer;
     add(item, "div", "peer", (message.direction === "in" ? "from " : "to ") + peer);
     add(item, "p", "bubble", message.text);
+    if (message.flash) add(item, "div", "flash", "Flash");
     if (message.possible_duplicate) add(item, "div", "again", "Possible duplicate");
     const meta = add(item, "div", "meta", "");
     const time = add(meta, "time", "", "");
