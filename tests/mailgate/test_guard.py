@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 import pytest
 
+from gateway_core.storage import ids
 from mailgate import guard
 from mailgate.mail import parse
 
@@ -33,6 +34,8 @@ def mail(*headers: str, content: str = "x") -> bytes:
         ["Auto-Submitted: auto-replied (vacation)"],
         ["Auto-Submitted: Auto-Notified; owner-email=a@b"],
         ["Auto-Submitted: something-new"],
+        ["Auto-Submitted: (away (until Monday)) auto-replied"],
+        ["Auto-Submitted: no", "Auto-Submitted: auto-replied"],
         ["X-Autoreply: yes"],
         ["X-Autorespond: Away"],
         ["X-Auto-Response: true"],
@@ -66,6 +69,8 @@ def test_a_robot(headers: list[str]) -> None:
         ["Auto-Submitted: no"],
         ["Auto-Submitted: auto-generated"],
         ["Auto-Submitted: auto-generated (nagios)"],
+        ["Auto-Submitted: (a cron job) AUTO-GENERATED; type=cron"],
+        ["Auto-Submitted: (nobody) no"],
         ["Auto-Submitted: auto-generated", "Precedence: bulk", "X-Auto-Response-Suppress: All"],
         ["Precedence: bulk"],
         ["Precedence: list"],
@@ -129,6 +134,11 @@ def test_bounces_need_two_signs(raw: bytes, expected: str | None) -> None:
         ["List-Id: <talk.example>"],
         ["List-Post: <mailto:talk@example>"],
         ["Precedence: bulk", "List-Unsubscribe: <mailto:a@b>"],
+        ["Precedence: list", "List-Archive: <https://talk.example/archive>"],
+        ["Precedence: junk", "List-Help: <mailto:a@b>"],
+        ["Precedence: list", "List-Subscribe: <mailto:a@b>"],
+        ["Precedence: list", "List-Owner: <mailto:a@b>"],
+        ["X-Precedence: bulk", "Mailing-List: contact talk-help@example"],
     ],
 )
 def test_list_mail_is_texted_only_where_it_is_wanted(headers: list[str]) -> None:
@@ -157,3 +167,32 @@ def test_our_own_mail_comes_back() -> None:
     raw = b"From: 447700900123@sms.example\nX-Mailgate-Loop: older\n\nx"
     assert code(raw, own_domains={"sms.example"}) == "loop"
     assert code(b"From: a@sms.example\n\nx", own_domains={"sms.example"}) is None
+
+
+OURS = "n01k2m3n4p5q6r"  # as storage.ids shows the notice that a mail of ours is
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ([f"Message-ID: <{OURS}@sms.example>"], "loop"),
+        ([f"Message-ID: {OURS}@sms.example"], "loop"),  # brackets lost on the way
+        ([f"Message-ID: <{OURS.upper()}@SMS.Example>"], "loop"),
+        ([f"Message-ID: <{OURS}@second.example>"], "loop"),
+        ([f"Message-ID: <{OURS}@other.example>"], None),
+        ([f"Message-ID: <{OURS}@mx.sms.example>"], None),
+        (["Message-ID: <1234@sms.example>"], None),
+        ([f"Message-ID: <{OURS}x@sms.example>"], None),
+        ([f"Message-ID: <m{OURS[1:]}@sms.example>"], None),  # a message's id is no mail's
+        (["Message-ID: <a@acme.example>", f"In-Reply-To: <{OURS}@sms.example>"], None),
+        (["Message-ID: <a@acme.example>", f"References: <b@c> <{OURS}@sms.example>"], None),
+    ],
+)
+def test_our_own_message_id_has_been_here_before(headers: list[str], expected: str | None) -> None:
+    assert code(mail(*headers), own_domains=["sms.example", "second.example"]) == expected
+
+
+def test_the_id_of_a_notice_is_one_of_ours() -> None:
+    for number in (0, 1, 2**62 + 12345, 2**63 - 1):
+        raw = mail(f"Message-ID: <{ids.show('n', number)}@sms.example>")
+        assert code(raw, own_domains=["sms.example"]) == "loop"
