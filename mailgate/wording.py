@@ -1,0 +1,42 @@
+"""What our mails say, for people: one row a kind of news."""
+
+from gateway_core.messages import State
+
+# What became of a text, for people. {to} is the number.
+RECEIPT_WORDS: dict[str, str] = {
+    State.DELIVERED: "Your text to {to} was delivered.",
+    State.SENT: "Your text to {to} was handed to the network, which gives no receipts.",
+    State.UNDELIVERED: "Your text to {to} could not be delivered.",
+    State.EXPIRED: "Your text to {to} was not delivered in time.",
+    State.FAILED: "Your text to {to} was refused by the network.",
+    State.UNKNOWN: "It could not be learnt whether your text to {to} was delivered.",
+    State.CANCELLED: "Your text to {to} was cancelled before it was sent.",
+}
+REASON_WORDS: dict[str, str] = {
+    "in_queue": "It waited here until its validity was over.",
+    "no receipt": "The network never sent a receipt.",
+    "no answer": "The network never answered; it may have arrived all the same.",
+    "opted_out": "The handset has asked not to be texted.",
+}
+
+ALARM_WORDS: dict[str, tuple[str, str]] = {  # what it is about: subject and text
+    "credit": (
+        "Credit of {account}: {balance}",
+        """\
+The account {account} has {balance} {currency} left.
+When it is used up, texts are refused. Top it up with: mailgate account credit NAME AMOUNT
+""",
+    ),
+    "spoof": (
+        "Mail in the name of {address} was refused",
+        """\
+Somebody sent mail in the name of {address},
+from {peer}, without the proof that its sender rule asks for.
+No text was sent, and nothing was charged to {account}.
+
+If it was a mail of yours: mailgate refusals names the rule and what
+it found; mailgate explain shows what would have to change.
+There is one such mail for each source and day.
+""",
+    ),
+}
