@@ -18,7 +18,7 @@ from gateway_core import numbers
 from gateway_core.storage import clock, ids, tables
 from mailgate import addresses, headers, hearers
 from mailgate.checks import Intake
-from mailgate.wording import ALARM_WORDS, REASON_WORDS, RECEIPT_WORDS
+from mailgate.wording import ALARM_WORDS, FOR_PEOPLE, REASON_WORDS, RECEIPT_WORDS
 
 _USABLE_ID = re.compile(r"[!-;=?-~]{3,500}")  # what fits a line without folding or encoding (RFC 5322 §2.1.1)
 _MOST_REFERENCES = 20  # the first and the last ones; RFC 5322 §3.6.4 lets them grow for ever
@@ -74,7 +74,8 @@ def _receipt(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | No
     mail = _begin(state, notice, _thread(origin, to, facts["to"]))
     mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
     mail["Precedence"] = "bulk"
-    mail.set_content(_receipt_words(facts, origin, text))
+    words = FOR_PEOPLE.format(author=origin["from"]) if hearers.is_for_people(notice, origin) else ""
+    mail.set_content(_receipt_words(facts, origin, text) + words)
     return _finish(notice, "", to, mail)
 
 

@@ -1,11 +1,13 @@
-"""To whom a notice is mailed: never to this gateway itself, where mail would run in circles."""
+"""To whom a notice is mailed: never to this gateway itself, where mail would run in circles, and of mail that wants
+no answer (RFC 3834 §2) to people instead of machines.
+"""
 
 from email.headerregistry import Address
 from typing import Any
 
 from sqlalchemy import Row
 
-from gateway_core import numbers
+from gateway_core import notices, numbers
 from gateway_core.errors import BadNumber
 from mailgate import addresses, dsn
 from mailgate.checks import Intake
@@ -14,12 +16,23 @@ from mailgate.headers import addressee
 
 
 def of_receipt(state: Intake, notice: Row[Any], origin: dict[str, Any]) -> tuple[str, ...]:
-    """The envelope sender, as far as it wants to hear (RFC 3461 §4.1)."""
+    """The envelope sender, as far as it wants to hear (RFC 3461 §4.1); or the account's alarm_to (`is_for_people`)."""
     to, facts = origin.get("envelope_from", ""), notice.facts
+    if is_for_people(notice, origin):
+        # An alarm that reached nobody must be heard, and so must the correction of what was said about it.
+        told = {facts["state"], facts.get("before")} & notices.WANTED["failures"]
+        account = state.gateway.snapshot.accounts.get(notice.account_id)
+        return account.terms.alarm_to if told and account else ()
     success = facts["state"] in {"DELIVERED", "SENT"}
     if not to or not dsn.wants_report(origin.get("dsn", {}), facts["to"], success=success):
         return ()
     return () if is_ours(state, notice.account_id, to) else (to,)
+
+
+def is_for_people(notice: Row[Any], origin: dict[str, Any]) -> bool:
+    """Whether a receipt is for the account's own people: the mail wants no answer. NOTIFY is a wish for one."""
+    asked = origin.get("dsn", {})
+    return bool(origin.get("unanswered")) and not dsn.is_explicit(asked, notice.facts["to"])
 
 
 def of_reply(state: Intake, notice: Row[Any], origin: dict[str, Any]) -> str:

@@ -65,7 +65,9 @@ def _mail(state: Intake, claimed: Sequence[Row[Any]]) -> list[Ended]:
 def _ended(state: Intake, notice: Row[Any], sent: outbound.Sent) -> Ended:
     now = clock.now()
     if sent.gone:
-        return Ended(notice.id, "DONE", now)
+        if sent.words:
+            log.warning("notice not taken for everybody", notice=notice.id, words=sent.words)
+        return Ended(notice.id, "DONE", now, sent.words)
     too_old = now - notice.created_at > state.settings.outbound.retry_age_hours * 60 * clock.MINUTE
     if not sent.retry or too_old:
         log.warning("notice given up", notice=notice.id, words=sent.words)

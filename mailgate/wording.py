@@ -19,6 +19,12 @@ REASON_WORDS: dict[str, str] = {
     "opted_out": "The handset has asked not to be texted.",
 }
 
+# Below a receipt that goes to alarm_to.
+FOR_PEOPLE = """
+The text was made of a mail of {author} that wants no answer, as machines and
+lists write it. So this goes to the account's alarm_to instead.
+"""
+
 ALARM_WORDS: dict[str, tuple[str, str]] = {  # what it is about: subject and text
     "credit": (
         "Credit of {account}: {balance}",
