@@ -55,6 +55,7 @@ class Terms(Section):
     region: Annotated[str, AfterValidator(_region)] = "GB"
     timezone: Annotated[str, AfterValidator(_timezone)] = "Europe/London"
     receipts: Literal["none", "failures", "all"] = "failures"
+    replies_per_hour: int = Field(30, ge=0, le=1000)  # of one handset, mailed to one mailbox; 0: no cap
     text_from: Literal["body", "subject", "both", "auto"] = "auto"
     max_segments: int = Field(3, ge=1, le=255)  # 255: the UDH's octet (3GPP TS 23.040 §9.2.3.24.1)
     too_long: Literal["refuse", "truncate"] = "refuse"

@@ -6,7 +6,7 @@ address. Every mail of ours says that it is one (RFC 3834 §5) and carries the m
 
 import email.utils
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
@@ -16,11 +16,12 @@ from sqlalchemy import Connection, Row, select
 
 from gateway_core import numbers
 from gateway_core.storage import clock, ids, tables
-from mailgate import addresses, headers, hearers
+from mailgate import addresses, headers, hearers, pace
 from mailgate.checks import Intake
-from mailgate.wording import ALARM_WORDS, FOR_PEOPLE, REASON_WORDS, RECEIPT_WORDS
+from mailgate.wording import ALARM_WORDS, FOR_PEOPLE, GATHERED, REASON_WORDS, RECEIPT_WORDS
 
 _USABLE_ID = re.compile(r"[!-;=?-~]{3,500}")  # what fits a line without folding or encoding (RFC 5322 §2.1.1)
+_LONGEST_GATHERED = 500_000  # characters of the texts in one mail
 _MOST_REFERENCES = 20  # the first and the last ones; RFC 5322 §3.6.4 lets them grow for ever
 
 
@@ -99,14 +100,38 @@ def _reply(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None
     mailbox = hearers.of_reply(state, notice, origin)
     if not mailbox:
         return None
-    to = (mailbox,)
-    mail = _begin(state, notice, _thread(origin, to, facts["handset"]))
-    domain = state.settings.mail.domains[0]
+    words = "\n".join([facts["text"], "", _quoted(text)]) if text else facts["text"] + "\n"
+    return _from_phone(state, conn, notice, facts, _thread(origin, (mailbox,), facts["handset"]), words)
+
+
+def _gathered(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
+    """The answers of an hour in one mail, in the thread of the last one (`pace`)."""
+    answers = pace.gathered(conn, notice.id)
+    last = answers[-1]
+    _, origin = _submitted(conn, last.message_id) if last.message_id else ("", {})
+    account = state.gateway.snapshot.accounts.get(notice.account_id)
+    zone = account.terms.timezone if account else "UTC"
+    lines, left = [], _LONGEST_GATHERED
+    for number, answer in enumerate(answers):
+        lines.append(f"{pace.shown(answer.created_at, zone)}  {answer.facts['text']}")
+        left -= len(lines[-1])
+        if left < 0 and number + 1 < len(answers):
+            lines.append(f"And {len(answers) - number - 1} more, which GET /v1/replies shows.")
+            break
+    words = GATHERED.format(texts="\n".join(lines), **notice.facts)
+    thread = _thread(origin, (notice.facts["mailbox"],), last.facts["handset"])
+    return _from_phone(state, conn, notice, last.facts, thread, words)
+
+
+def _from_phone(
+    state: Intake, conn: Connection, notice: Row[Any], facts: dict[str, Any], thread: _Thread, words: str
+) -> Outgoing:
+    mail, domain = _begin(state, notice, thread), state.settings.mail.domains[0]
     mail["From"] = Address(numbers.display(facts["handset"]), facts["handset"].removeprefix("+"), domain)
     mail["Reply-To"] = Address(addr_spec=f"{_reply_local(state, conn, facts)}@{domain}")
-    mail.set_content("\n".join([facts["text"], "", _quoted(text)]) if text else facts["text"] + "\n")
+    mail.set_content(words)
     sender = f"{addresses.return_local(notice.id, state.secrets)}@{domain}"
-    return _finish(notice, sender, to, mail)
+    return _finish(notice, sender, thread.to, mail)
 
 
 def _reply_local(state: Intake, conn: Connection, facts: dict[str, Any]) -> str:
@@ -119,13 +144,14 @@ def _reply_local(state: Intake, conn: Connection, facts: dict[str, Any]) -> str:
 
 
 def _alarm(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
-    """What an account's own people should know: facts say what it is about."""
-    facts, to = notice.facts, (str(notice.target).removeprefix("mailto:"),)
+    """What an account's own people should know, or the operator where it names none: facts say what it is about."""
+    facts, operator = notice.facts, state.settings.mail.operator
+    to = (str(notice.target).removeprefix("mailto:") or operator or "postmaster",)
     subject, words = ALARM_WORDS[facts.get("about", "credit")]
     mail = _begin(state, notice, _Thread(to, subject.format_map(facts), ()))
     mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
     mail.set_content(words.format_map(facts))
-    return _finish(notice, "", to, mail)
+    return replace(_finish(notice, "", to, mail), local=not (notice.target or operator))
 
 
 def _forward(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
@@ -139,7 +165,7 @@ def _forward(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
     return Outgoing(ids.show("n", notice.id), "", (operator or "postmaster",), content, local=not operator)
 
 
-_BY_KIND = {"receipt": _receipt, "reply": _reply, "alarm": _alarm, "forward": _forward}
+_BY_KIND = {"receipt": _receipt, "reply": _reply, "gathered": _gathered, "alarm": _alarm, "forward": _forward}
 
 
 # --- parts ------------------------------------------------------------------------------------------------

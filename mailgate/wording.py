@@ -24,6 +24,13 @@ FOR_PEOPLE = """
 The text was made of a mail of {author} that wants no answer, as machines and
 lists write it. So this goes to the account's alarm_to instead.
 """
+# Answers of an hour in one mail.
+GATHERED = """\
+{texts}
+
+The handset sent more than {most} texts to this mailbox within an hour, so they
+come together: one mail an hour, until an hour passes without any.
+"""
 
 ALARM_WORDS: dict[str, tuple[str, str]] = {  # what it is about: subject and text
     "credit": (
@@ -43,6 +50,22 @@ No text was sent, and nothing was charged to {account}.
 If it was a mail of yours: mailgate refusals names the rule and what
 it found; mailgate explain shows what would have to change.
 There is one such mail for each source and day.
+""",
+    ),
+    "replies": (
+        "Answers of {handset} to {mailbox} are held back",
+        """\
+More than {most} texts of {handset} within an hour were to be mailed to
+{mailbox}. Perhaps two robots answer each other:
+a phone that answers every text, and a mailbox that answers every mail.
+
+What else the handset sends goes to that mailbox in one mail at {until},
+and then in one mail an hour, until an hour passes without any.
+Nothing is lost: GET /v1/replies of the account {account} shows each text now.
+
+If it is a robot, stop it: the automatic answers of the mailbox, or of the
+phone. If people are talking, raise replies_per_hour of the account (it is
+{most}; 0 is no cap) with mailgate apply.
 """,
     ),
 }
