@@ -20,11 +20,13 @@ from gateway_core.accounts import Account
 from gateway_core.notices import Ended, Notice
 from gateway_core.storage import clock, ids, tables
 from gateway_core.storage.ids import Ids
+from gateway_core.storage.storable import storable
 from mailgate import trust
 from mailgate.checks import Intake
 from mailgate.tables import reply_pace, reply_turn
 
 HOUR = 60 * clock.MINUTE
+_LONGEST_MAILBOX = 320  # 64 + 1 + 255 octets (RFC 5321 §4.5.3.1)
 
 _p, _t, _n = reply_pace.c, reply_turn.c, tables.notice.c
 _PAIR = (_p.account_id, _p.handset, _p.mailbox)
@@ -42,7 +44,9 @@ class Ask:
 
     @property
     def pair(self) -> dict[str, Any]:
-        return {"account_id": self.account.id, "handset": self.handset, "mailbox": trust.normal(self.to)}
+        """Its mailbox as it can be compared and kept in an index, whatever an author's From says."""
+        mailbox = storable(trust.normal(self.to))[:_LONGEST_MAILBOX]
+        return {"account_id": self.account.id, "handset": self.handset, "mailbox": mailbox}
 
 
 def ask(state: Intake, notice: Row[Any], to: str) -> Ask | None:

@@ -149,6 +149,15 @@ def test_each_pair_has_its_own(core: World) -> None:
         assert not is_mailed(core, to="Alice@ACME.example")  # the same mailbox
 
 
+@pytest.mark.parametrize(
+    "to", ["a" * 100_000 + "@acme.example", "\ud800@acme.example", "nul\0@acme.example", ""]
+)
+def test_no_address_stops_the_others(core: World, to: str) -> None:
+    with time_machine.travel(START, tick=False):
+        assert [is_mailed(core, to=to) for _ in range(MOST + 1)] == [True] * MOST + [False]
+        assert is_mailed(core)
+
+
 @pytest.mark.parametrize("after", [0, 30 * MINUTE, 5 * HOUR])
 def test_one_that_is_tried_again_is_not_counted_again(core: World, after: int) -> None:
     with time_machine.travel(START, tick=False):
