@@ -191,3 +191,68 @@ def test_what_comes_from_an_address_of_ours_is_not_answered(tmp_path: Path, send
         assert len(w.outbox()) == (2 if told else 0)
         words = {row.words for kind in ("receipt", "reply") for row in owed(w, kind)}
         assert words == ({""} if told else {"nobody to tell by mail"})
+
+
+# --- to the return path of a mail of ours, and to its reply address ---------------------------------------
+
+
+def submissions(w: World) -> int:
+    with w.gateway.reader.connect() as conn:
+        return len(conn.execute(select(tables.submission.c.id)).all())
+
+
+AWAY = {
+    "a bounce": (
+        "",
+        mail("550 no such user", sender="mailer-daemon@acme.example", message_id="away1@a.example"),
+    ),
+    "an absence notice": (
+        ALICE,
+        mail("I am away", Auto_Submitted="auto-replied", message_id="away2@a.example"),
+    ),
+    "one that does not say so": (ALICE, mail("I am away, too", message_id="away3@a.example")),
+    "of a stranger": (
+        "mallory@evil.example",
+        mail("text this", sender="mallory@evil.example", message_id="away4@a.example"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", AWAY)
+def test_what_comes_to_our_return_path_is_no_text_and_is_not_answered(w: World, case: str) -> None:
+    sender, raw = AWAY[case]
+    own, _ = reply(w)
+    w.send(mail(f"before {case}"), TO)
+    wait_for(lambda: f"before {case}" in w.texts(PHONE))
+    made, texts = submissions(w), w.texts(PHONE)
+    assert w.send(raw, own, sender).startswith("2.0.0")
+    copy = mailed(w, raw.rstrip())
+    assert copy.startswith(b"X-Mailgate-Loop: ")
+    assert f"Delivered-To: {own}".encode() in copy
+    assert (submissions(w), w.texts(PHONE)) == (made, texts)
+    back = [path for path in w.outbox() if raw.split(b"Message-ID: ")[1][:20] in path.read_bytes()]
+    assert len(back) == 1  # the operator's copy, and no answer to anybody
+
+
+def test_a_bounce_to_the_reply_address_is_refused(w: World) -> None:
+    _, content = reply(w)
+    with pytest.raises(smtplib.SMTPRecipientsRefused) as caught:
+        w.send(mail("bounced"), str(content["Reply-To"]), "")
+    ((code, words),) = caught.value.recipients.values()
+    assert (code, words[:5]) == (550, b"5.7.1")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Auto_Submitted": "auto-replied"},
+        {"Precedence": "auto_reply"},
+        {"Subject": "Automatic reply: SMS"},
+        {"List_Id": "<talk.acme.example>"},
+        {"Content_Type": "multipart/report; report-type=disposition-notification; boundary=b"},
+    ],
+)
+def test_an_automatic_answer_to_the_reply_address_is_refused(w: World, headers: dict[str, str]) -> None:
+    _, content = reply(w)
+    code, words = refused(w, mail("I am not here", **headers), str(content["Reply-To"]))
+    assert (code, words[:5]) == (550, "5.7.1")
