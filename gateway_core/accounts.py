@@ -62,6 +62,7 @@ class Terms(Section):
     region: Annotated[str, AfterValidator(_region)] = "GB"
     timezone: Annotated[str, AfterValidator(_timezone)] = "Europe/London"
     receipts: Literal["none", "failures", "all"] = "failures"
+    replies_per_hour: int = Field(30, ge=0, le=1000)  # of one handset, mailed to one mailbox; 0: no cap
     text_from: Literal["body", "subject", "both", "auto"] = "auto"
     markers: tuple[tuple[Mark, Mark], ...] = Field((), max_length=10)  # before and behind the text of a mail
     end_markers: tuple[Mark, ...] = Field((), max_length=10)  # whole lines that end it

@@ -28,11 +28,13 @@ class Notice:
 
     account_id: int | None
     event_key: str
-    kind: str  # receipt, reply, alarm, forward
+    kind: str  # receipt, reply, gathered, alarm, forward
     facts: dict[str, Any]
     target: str = ""
     message_id: int | None = None
     mo_id: int | None = None
+    id: int | None = None  # where somebody else has to name it; else `owe` makes one
+    due_at: int | None = None  # None: at once
 
 
 _n = tables.notice.c
@@ -50,7 +52,7 @@ def owe(conn: Connection, ids: Ids, notices: Sequence[Notice]) -> None:
         _INSERTS[conn.dialect.name],
         [
             {
-                "id": ids.new(),
+                "id": notice.id or ids.new(),
                 "account_id": notice.account_id,
                 "event_key": notice.event_key,
                 "kind": notice.kind,
@@ -59,7 +61,7 @@ def owe(conn: Connection, ids: Ids, notices: Sequence[Notice]) -> None:
                 "mo_id": notice.mo_id,
                 "facts": notice.facts,
                 "state": "DUE",
-                "due_at": at,
+                "due_at": notice.due_at or at,
                 "tries": 0,
                 "words": "",
                 "created_at": at,

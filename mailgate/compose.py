@@ -6,9 +6,8 @@ address. Every mail of ours says that it is one (RFC 3834 §5) and carries the m
 
 import email.utils
 import re
-from dataclasses import dataclass
-from email.errors import MessageError
-from email.headerregistry import Address, Group
+from dataclasses import dataclass, replace
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from typing import Any
@@ -16,31 +15,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from gateway_core import numbers
-from gateway_core.messages import State
 from gateway_core.storage import clock, ids, tables
-from mailgate import addresses, dsn
+from mailgate import addresses, headers, hearers, pace
 from mailgate.checks import Intake
+from mailgate.wording import ALARM_WORDS, FOR_PEOPLE, GATHERED, REASON_WORDS, RECEIPT_WORDS
 
 _USABLE_ID = re.compile(r"[!-;=?-~]{3,500}")  # what fits a line without folding or encoding (RFC 5322 §2.1.1)
-_LONGEST_SUBJECT = 500
+_LONGEST_GATHERED = 500_000  # characters of the texts in one mail
 _MOST_REFERENCES = 20  # the first and the last ones; RFC 5322 §3.6.4 lets them grow for ever
-
-# What became of a text, for people. {to} is the number.
-RECEIPT_WORDS: dict[str, str] = {
-    State.DELIVERED: "Your text to {to} was delivered.",
-    State.SENT: "Your text to {to} was handed to the network, which gives no receipts.",
-    State.UNDELIVERED: "Your text to {to} could not be delivered.",
-    State.EXPIRED: "Your text to {to} was not delivered in time.",
-    State.FAILED: "Your text to {to} was refused by the network.",
-    State.UNKNOWN: "It could not be learnt whether your text to {to} was delivered.",
-    State.CANCELLED: "Your text to {to} was cancelled before it was sent.",
-}
-_REASON_WORDS: dict[str, str] = {
-    "in_queue": "It waited here until its validity was over.",
-    "no receipt": "The network never sent a receipt.",
-    "no answer": "The network never answered; it may have arrived all the same.",
-    "opted_out": "The handset has asked not to be texted.",
-}
 
 
 class _Form(EmailPolicy):
@@ -71,7 +53,7 @@ class Outgoing:
 class _Thread:
     """Where in its reader's mail client a mail belongs."""
 
-    to: str
+    to: tuple[str, ...]
     subject: str
     references: tuple[str, ...]
 
@@ -86,14 +68,15 @@ def compose(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | Non
 
 def _receipt(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
     text, origin = _submitted(conn, notice.message_id)
-    to, facts = origin.get("envelope_from", ""), notice.facts
-    success = facts["state"] in {"DELIVERED", "SENT"}
-    if not to or not dsn.wants_report(origin.get("dsn", {}), facts["to"], success=success):
+    facts = notice.facts
+    to = hearers.of_receipt(state, notice, origin)
+    if not to:
         return None
     mail = _begin(state, notice, _thread(origin, to, facts["to"]))
     mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
     mail["Precedence"] = "bulk"
-    mail.set_content(_receipt_words(facts, origin, text))
+    words = FOR_PEOPLE.format(author=origin["from"]) if hearers.is_for_people(notice, origin) else ""
+    mail.set_content(_receipt_words(facts, origin, text) + words)
     return _finish(notice, "", to, mail)
 
 
@@ -102,8 +85,8 @@ def _receipt_words(facts: dict[str, Any], origin: dict[str, Any], text: str) -> 
     lines = [RECEIPT_WORDS[facts["state"]].format(to=to)]
     if facts.get("before"):
         lines.append("This corrects what was said before.")
-    if facts.get("reason") in _REASON_WORDS:
-        lines.append(_REASON_WORDS[facts["reason"]])
+    if facts.get("reason") in REASON_WORDS:
+        lines.append(REASON_WORDS[facts["reason"]])
     if facts.get("words"):
         lines.append(f"The network said: {facts['words']}")
     if origin.get("attachments"):
@@ -114,28 +97,41 @@ def _receipt_words(facts: dict[str, Any], origin: dict[str, Any], text: str) -> 
 def _reply(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
     facts = notice.facts
     text, origin = _submitted(conn, notice.message_id) if notice.message_id else ("", {})
-    to = _reply_address(state, notice, origin)
-    if not to:
+    mailbox = hearers.of_reply(state, notice, origin)
+    if not mailbox:
         return None
-    mail = _begin(state, notice, _thread(origin, to, facts["handset"]))
-    domain = state.settings.mail.domains[0]
+    words = "\n".join([facts["text"], "", _quoted(text)]) if text else facts["text"] + "\n"
+    return _from_phone(state, conn, notice, facts, _thread(origin, (mailbox,), facts["handset"]), words)
+
+
+def _gathered(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
+    """The answers of an hour in one mail, in the thread of the last one (`pace`)."""
+    answers = pace.gathered(conn, notice.id)
+    last = answers[-1]
+    _, origin = _submitted(conn, last.message_id) if last.message_id else ("", {})
+    account = state.gateway.snapshot.accounts.get(notice.account_id)
+    zone = account.terms.timezone if account else "UTC"
+    lines, left = [], _LONGEST_GATHERED
+    for number, answer in enumerate(answers):
+        lines.append(f"{pace.shown(answer.created_at, zone)}  {answer.facts['text']}")
+        left -= len(lines[-1])
+        if left < 0 and number + 1 < len(answers):
+            lines.append(f"And {len(answers) - number - 1} more, which GET /v1/replies shows.")
+            break
+    words = GATHERED.format(texts="\n".join(lines), **notice.facts)
+    thread = _thread(origin, (notice.facts["mailbox"],), last.facts["handset"])
+    return _from_phone(state, conn, notice, last.facts, thread, words)
+
+
+def _from_phone(
+    state: Intake, conn: Connection, notice: Row[Any], facts: dict[str, Any], thread: _Thread, words: str
+) -> Outgoing:
+    mail, domain = _begin(state, notice, thread), state.settings.mail.domains[0]
     mail["From"] = Address(numbers.display(facts["handset"]), facts["handset"].removeprefix("+"), domain)
     mail["Reply-To"] = Address(addr_spec=f"{_reply_local(state, conn, facts)}@{domain}")
-    mail.set_content("\n".join([facts["text"], "", _quoted(text)]) if text else facts["text"] + "\n")
+    mail.set_content(words)
     sender = f"{addresses.return_local(notice.id, state.secrets)}@{domain}"
-    return _finish(notice, sender, to, mail)
-
-
-def _reply_address(state: Intake, notice: Row[Any], origin: dict[str, Any]) -> str:
-    """forward_to's address; else the author's Reply-To where a rule of the account covers it; else From."""
-    if notice.target:
-        return str(notice.target).removeprefix("mailto:") if notice.target.startswith("mailto:") else ""
-    for wanted in origin.get("reply_to", ()):
-        cover = state.book.rules().covering(wanted)
-        usable = isinstance(_addressee(wanted), Address)
-        if usable and cover and cover.account_id == notice.account_id:
-            return str(wanted)
-    return str(origin.get("from", ""))
+    return _finish(notice, sender, thread.to, mail)
 
 
 def _reply_local(state: Intake, conn: Connection, facts: dict[str, Any]) -> str:
@@ -148,48 +144,28 @@ def _reply_local(state: Intake, conn: Connection, facts: dict[str, Any]) -> str:
 
 
 def _alarm(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
-    """What an account's own people should know: facts say what it is about."""
-    facts, to = notice.facts, str(notice.target).removeprefix("mailto:")
-    subject, words = _ALARM_WORDS[facts.get("about", "credit")]
+    """What an account's own people should know, or the operator where it names none: facts say what it is about."""
+    facts, operator = notice.facts, state.settings.mail.operator
+    to = (str(notice.target).removeprefix("mailto:") or operator or "postmaster",)
+    subject, words = ALARM_WORDS[facts.get("about", "credit")]
     mail = _begin(state, notice, _Thread(to, subject.format_map(facts), ()))
     mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
     mail.set_content(words.format_map(facts))
-    return _finish(notice, "", to, mail)
-
-
-_ALARM_WORDS: dict[str, tuple[str, str]] = {  # what it is about: subject and text
-    "credit": (
-        "Credit of {account}: {balance}",
-        """\
-The account {account} has {balance} {currency} left.
-When it is used up, texts are refused. Top it up with: mailgate account credit NAME AMOUNT
-""",
-    ),
-    "spoof": (
-        "Mail in the name of {address} was refused",
-        """\
-Somebody sent mail in the name of {address},
-from {peer}, without the proof that its sender rule asks for.
-No text was sent, and nothing was charged to {account}.
-
-If it was a mail of yours: mailgate refusals names the rule and what
-it found; mailgate explain shows what would have to change.
-There is one such mail for each source and day.
-""",
-    ),
-}
+    return replace(_finish(notice, "", to, mail), local=not (notice.target or operator))
 
 
 def _forward(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
     """Mail to postmaster, and bounces of ours, as they came."""
     operator = state.settings.mail.operator
-    # For whom it came is in the envelope only (RFC 9228).
-    came_for = f"Delivered-To: {', '.join(notice.facts['for'])}\r\n"
-    content = came_for.encode() + notice.facts["raw"].encode("latin-1")
+    # The mark stands first: what the mail begins with may continue the field before it (RFC 5322 §2.2.3), and
+    # must not spoil the mark. For whom the mail came is in the envelope only (RFC 9228). Nothing is said for its
+    # author: Auto-Submitted stays as it came.
+    fields = f"X-Mailgate-Loop: {state.loop_token}\r\nDelivered-To: {', '.join(notice.facts['for'])}\r\n"
+    content = fields.encode() + notice.facts["raw"].encode("latin-1")
     return Outgoing(ids.show("n", notice.id), "", (operator or "postmaster",), content, local=not operator)
 
 
-_BY_KIND = {"receipt": _receipt, "reply": _reply, "alarm": _alarm, "forward": _forward}
+_BY_KIND = {"receipt": _receipt, "reply": _reply, "gathered": _gathered, "alarm": _alarm, "forward": _forward}
 
 
 # --- parts ------------------------------------------------------------------------------------------------
@@ -204,13 +180,13 @@ def _submitted(conn: Connection, message_id: int) -> tuple[str, dict[str, Any]]:
     return row.text, row.origin
 
 
-def _thread(origin: dict[str, Any], to: str, number: str) -> _Thread:
+def _thread(origin: dict[str, Any], to: tuple[str, ...], number: str) -> _Thread:
     """Under the mail that began it. One that a phone began has a root of its own, the same for each number."""
     subject = origin.get("subject", "").strip() or f"SMS {numbers.display(number)}"
     subject = subject if subject.lower().startswith("re:") else f"Re: {subject}"
     message_id = origin.get("message_id", "")
     if not _USABLE_ID.fullmatch(message_id):
-        root = f"sms.{number.removeprefix('+')}.{to.rpartition('@')[2]}@mailgate.invalid"
+        root = f"sms.{number.removeprefix('+')}.{to[0].rpartition('@')[2]}@mailgate.invalid"
         return _Thread(to, subject, (root,))
     chain = [*filter(_USABLE_ID.fullmatch, origin.get("references", ())), message_id]
     if len(chain) > _MOST_REFERENCES:
@@ -218,41 +194,25 @@ def _thread(origin: dict[str, Any], to: str, number: str) -> _Thread:
     return _Thread(to, subject, tuple(chain))
 
 
-def _line(text: str) -> str:
-    """What somebody else wrote, as one line of a header.
-
-    An encoded word (RFC 2047) in it must not be one any more: Python would decode it, line ends and all, and
-    write what it holds as headers of their own (CVE-2024-6923).
-    """
-    line = " ".join(text.replace("\0", "").split())[:_LONGEST_SUBJECT]
-    return line.replace("=?", "= ?").encode("utf-8", "replace").decode()
-
-
-def _addressee(address: str) -> Address | Group:
-    """For To. A return path that no header can hold, such as `root`, becomes the name of an empty group."""
-    try:
-        return Address(addr_spec=address)
-    except (ValueError, IndexError, MessageError):
-        return Group(_line(address))
-
-
 def _begin(state: Intake, notice: Row[Any], thread: _Thread) -> EmailMessage:
     mail = EmailMessage(policy=_POLICY)
     mail["Date"] = email.utils.format_datetime(email.utils.localtime())
     mail["Message-ID"] = f"<{ids.show('n', notice.id)}@{state.settings.mail.domains[0]}>"
-    mail["To"] = _addressee(thread.to)
-    mail["Subject"] = _line(thread.subject)
+    mail["To"] = [headers.addressee(address) for address in thread.to]
+    mail["Subject"] = headers.line(thread.subject)
     if thread.references:
         mail["In-Reply-To"] = f"<{thread.references[-1]}>"
         mail["References"] = " ".join(f"<{reference}>" for reference in thread.references)
+    # RFC 3834 §5 has `no` for what a person wrote, as the words of a phone are. But it is a machine that mails
+    # them, the phone may be one too, and only auto-generated keeps the reader's absence notices from texting it.
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
     mail["X-Mailgate-Loop"] = state.loop_token
     return mail
 
 
-def _finish(notice: Row[Any], mail_from: str, to: str, mail: EmailMessage) -> Outgoing:
-    return Outgoing(ids.show("n", notice.id), mail_from, (to,), mail.as_bytes())
+def _finish(notice: Row[Any], mail_from: str, to: tuple[str, ...], mail: EmailMessage) -> Outgoing:
+    return Outgoing(ids.show("n", notice.id), mail_from, to, mail.as_bytes())
 
 
 def _quoted(text: str) -> str:

@@ -1,7 +1,7 @@
 """What a sender asks of delivery reports (RFC 3461): RET and ENVID of a mail, NOTIFY and ORCPT of a recipient. Pure."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -82,5 +82,15 @@ def kept(mail: MailOptions, recipients: dict[str, RecipientOptions]) -> dict[str
 
 def wants_report(asked: Mapping[str, Any], to: str, *, success: bool) -> bool:
     """Whether a report about this recipient was asked for, or nothing was said about it (RFC 3461 §4.1)."""
-    notify = asked.get("recipients", {}).get(to, {}).get("notify")
+    notify = _notify(asked, to)
     return not notify or ("SUCCESS" if success else "FAILURE") in notify
+
+
+def is_explicit(asked: Mapping[str, Any], to: str) -> bool:
+    """Whether the sender said when it wants a report about this recipient."""
+    return bool(_notify(asked, to))
+
+
+def _notify(asked: Mapping[str, Any], to: str) -> Sequence[str]:
+    found: Sequence[str] = asked.get("recipients", {}).get(to, {}).get("notify", ())
+    return found

@@ -17,7 +17,7 @@ from gateway_core.keys import Key
 from gateway_core.notices import Notice
 from gateway_core.storage import clock
 from gateway_core.submit import Outcome, submit
-from mailgate import dsn, guard
+from mailgate import automatic, dsn, guard
 from mailgate.checks import NOT_ALLOWED, Envelope, Intake, Recipient, settle
 from mailgate.dsn import MailOptions
 from mailgate.errors import Loop, MailTooLarge
@@ -96,6 +96,7 @@ def _origin(envelope: Envelope, mail: Mail) -> dict[str, Any]:
         "message_id": mail.message_id or "",
         "references": list(mail.references or ((mail.in_reply_to,) if mail.in_reply_to else ())),
         "attachments": list(mail.attachments),
+        **({"unanswered": True} if automatic.wants_no_answer(mail) else {}),
     }
 
 

@@ -12,8 +12,9 @@ from gateway_core import notices
 from gateway_core.jobs.queue import NOTICES, EmbeddedQueue
 from gateway_core.notices import Ended
 from gateway_core.storage import clock
-from mailgate import compose, outbound
+from mailgate import compose, outbound, pace
 from mailgate.checks import Intake
+from mailgate.compose import Outgoing
 
 _BATCH = 100
 _LONGEST_WAIT_SECONDS = 3600
@@ -58,14 +59,27 @@ def _mail(state: Intake, claimed: Sequence[Row[Any]]) -> list[Ended]:
             else:
                 mails.append(mail)
                 composed.append(notice)
-    results = outbound.send(state.settings, mails) if mails else []
-    return ended + [_ended(state, notice, sent) for notice, sent in zip(composed, results, strict=True)]
+    going = _paced(state, list(zip(composed, mails, strict=True)))
+    results = outbound.send(state.settings, [mail for _, mail in going]) if going else []
+    return ended + [_ended(state, notice, sent) for (notice, _), sent in zip(going, results, strict=True)]
+
+
+def _paced(state: Intake, made: list[tuple[Row[Any], Outgoing]]) -> list[tuple[Row[Any], Outgoing]]:
+    """Without the answers that are too many for this hour: those are done, and owed together with others."""
+    writer = state.gateway.writer
+    asked = [pace.ask(state, notice, mail.to[0]) for notice, mail in made]
+    turns = [writer.put(pace.take, ask) if ask else None for ask in asked]
+    going = [one for one, turn in zip(made, turns, strict=True) if turn is None or turn.result()]
+    MAILED.labels("GATHERED").inc(len(made) - len(going))
+    return going
 
 
 def _ended(state: Intake, notice: Row[Any], sent: outbound.Sent) -> Ended:
     now = clock.now()
     if sent.gone:
-        return Ended(notice.id, "DONE", now)
+        if sent.words:
+            log.warning("notice not taken for everybody", notice=notice.id, words=sent.words)
+        return Ended(notice.id, "DONE", now, sent.words)
     too_old = now - notice.created_at > state.settings.outbound.retry_age_hours * 60 * clock.MINUTE
     if not sent.retry or too_old:
         log.warning("notice given up", notice=notice.id, words=sent.words)

@@ -143,10 +143,11 @@ async def _relay_one(client: SMTP, mail: Outgoing) -> Sent:
         await client.connect()
     try:
         options = [] if all(map(str.isascii, (mail.mail_from, *mail.to))) else ["SMTPUTF8"]
-        await client.sendmail(mail.mail_from, list(mail.to), mail.content, mail_options=options)
-    except SMTPRecipientsRefused as error:
+        left, _ = await client.sendmail(mail.mail_from, list(mail.to), mail.content, mail_options=options)
+    except SMTPRecipientsRefused as error:  # all of them
         refused = error.recipients[0]
-        return Sent(gone=False, retry=refused.code < 500, words=f"{refused.code} {refused.message}")
+        later = any(one.code < 500 for one in error.recipients)
+        return Sent(gone=False, retry=later, words=f"{refused.code} {refused.message}")
     except SMTPResponseException as error:
         return Sent(gone=False, retry=error.code < 500, words=f"{error.code} {error.message}")
     except (SMTPNotSupported, ValueError) as error:  # an address that cannot be said to this server
@@ -154,4 +155,6 @@ async def _relay_one(client: SMTP, mail: Outgoing) -> Sent:
     except (SMTPException, OSError) as error:
         client.close()
         return Sent(gone=False, retry=True, words=str(error))
-    return Sent(gone=True)
+    # To try again for one of several would mail the others twice: somebody was told, and that is what counts.
+    words = "; ".join(f"not to {to}: {answer.code} {answer.message}" for to, answer in left.items())
+    return Sent(gone=True, words=words)

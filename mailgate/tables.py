@@ -1,6 +1,17 @@
 """The rows that mail needs and the core does not; the same metadata, migrations and writer."""
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from gateway_core.storage.tables import Id, metadata
 
@@ -22,6 +33,32 @@ sender = Table(  # an address that may submit for an account, and where its mail
     Column("daily_spend", BigInteger, nullable=True),  # 1/10,000 of the currency unit; NULL: no cap
     UniqueConstraint("address"),
     Index(None, "account_id"),
+)
+
+reply_pace = Table(  # one row a handset and mailbox that its answers are mailed to: held while one is decided
+    "reply_pace",
+    metadata,
+    Column("account_id", Id, ForeignKey("account.id"), nullable=False),
+    Column("handset", Text, nullable=False),
+    Column("mailbox", Text, nullable=False),  # as addresses are compared
+    Column("most", BigInteger, nullable=False),  # replies_per_hour when it was last too much
+    Column("until", BigInteger, nullable=False),  # one mail an hour until then; 0: never was too much
+    Column("gathered_id", Id, ForeignKey("notice.id"), nullable=True),  # the notice that gathers, or did
+    PrimaryKeyConstraint("account_id", "handset", "mailbox"),
+    sqlite_with_rowid=False,
+)
+
+reply_turn = Table(  # what was decided of one answer, once, however often its notice is tried
+    "reply_turn",
+    metadata,
+    Column("notice_id", Id, ForeignKey("notice.id"), primary_key=True, autoincrement=False),
+    Column("account_id", Id, nullable=False),
+    Column("handset", Text, nullable=False),
+    Column("mailbox", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("gathered_id", Id, ForeignKey("notice.id"), nullable=True),  # NULL: mailed by itself
+    Index(None, "account_id", "handset", "mailbox", "at"),
+    Index("reply_turn_gathered_idx", "gathered_id"),
 )
 
 contact = Table(  # a name for one or several numbers: oncall@domain

@@ -150,6 +150,29 @@ def test_one_refusal_is_that_mails_own(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("answers", "sent"),
+    [
+        (("550 5.1.1 nobody", "250 OK"), Sent(gone=True, words="not to ops@x.example: 550 5.1.1 nobody")),
+        (("450 4.2.1 later", "250 OK"), Sent(gone=True, words="not to ops@x.example: 450 4.2.1 later")),
+        (
+            ("550 5.1.1 nobody", "450 4.2.1 later"),
+            Sent(gone=False, retry=True, words="550 5.1.1 nobody"),
+        ),
+        (("550 5.1.1 nobody", "550 5.1.1 nobody"), Sent(gone=False, words="550 5.1.1 nobody")),
+    ],
+)
+def test_a_mail_to_several_is_gone_when_somebody_has_it(
+    tmp_path: Path, answers: tuple[str, str], sent: Sent
+) -> None:
+    people = ("ops@x.example", "boss@x.example")
+    handler = Smarthost({f"rcpt {one}": answer for one, answer in zip(people, answers, strict=True)})
+    port = free_port()
+    with smarthost(handler, port):
+        assert outbound.send(towards(tmp_path, port), [Outgoing("n1", "", people, RAW)]) == [sent]
+    assert len(handler.taken) == (1 if sent.gone else 0)
+
+
 def test_a_lost_connection_is_one_mails_own(tmp_path: Path) -> None:
     handler, port = Smarthost({"data second@x.example": "421 4.3.2 going down"}), free_port()
     with smarthost(handler, port):
