@@ -67,6 +67,7 @@ class Terms(Section):
     markers: tuple[tuple[Mark, Mark], ...] = Field((), max_length=10)  # before and behind the text of a mail
     end_markers: tuple[Mark, ...] = Field((), max_length=10)  # whole lines that end it
     footers: tuple[Mark, ...] = Field((), max_length=20)  # how lines begin that end it, as a company's notice
+    max_group: int = Field(100, ge=1, le=1000)  # numbers that one name, or a mail's own lines, may reach
     max_segments: int = Field(3, ge=1, le=255)  # 255: the UDH's octet (3GPP TS 23.040 §9.2.3.24.1)
     too_long: Literal["refuse", "truncate"] = "refuse"
     unsupported: Literal["unicode", "transliterate", "remove", "refuse"] = "unicode"

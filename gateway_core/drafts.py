@@ -46,6 +46,8 @@ class Submission(NamedTuple):
     cap: Cap | None = None  # what who submits may spend a day
     flash: bool = False  # class 0: shown at once, not stored (3GPP TS 23.038 §4)
     urgent: bool = False  # claimed before everything else that waits on its route
+    flash_to: frozenset[str] = frozenset()  # recipients of whom it is true though not of all
+    urgent_to: frozenset[str] = frozenset()
 
 
 class Draft(NamedTuple):

@@ -56,6 +56,8 @@ class _Text(NamedTuple):
     segments: int
     price: int
     number: str | None
+    flash: bool
+    urgent: bool
 
 
 class _Unit(NamedTuple):
@@ -71,8 +73,6 @@ class _Unit(NamedTuple):
     notify: bool
     validity_minutes: int | None
     send_at: int | None
-    flash: bool
-    urgent: bool
     texts: tuple[_Text, ...]
     refused: tuple[tuple[str, Refused], ...]
 
@@ -109,17 +109,16 @@ def _unit(
         asked.notify,
         asked.validity_minutes,
         asked.send_at,
-        asked.flash,
-        asked.urgent,
-        tuple([_text(draft) for draft in drafts]),
+        tuple([_text(draft, asked) for draft in drafts]),
         tuple(refused),
     )
 
 
-def _text(draft: Draft) -> _Text:
-    segments = draft.segments
+def _text(draft: Draft, asked: Submission) -> _Text:
+    to, segments = draft.to, draft.segments
     encoding, count = str(segments.encoding), len(segments.parts)
-    return _Text(draft.to, draft.sender_id, draft.route, encoding, count, draft.price, draft.number)
+    flash, urgent = asked.flash or to in asked.flash_to, asked.urgent or to in asked.urgent_to
+    return _Text(to, draft.sender_id, draft.route, encoding, count, draft.price, draft.number, flash, urgent)
 
 
 _SUBMISSION = Prepared(
@@ -219,7 +218,7 @@ def _store(
     submission_id = rows.ids.new()
     rows.submissions.append((submission_id, account.id, unit.text, unit.client_ref, unit.origin, at))
     for one in new:
-        to, sender_id, route, encoding, segments, price, number = one
+        to, sender_id, route, encoding, segments, price, number, flash, urgent = one
         message_id = rows.ids.new()
         state, reason, due_at = _first_state(unit, route, at)
         expires_at = _expires_at(unit, at)
@@ -229,7 +228,7 @@ def _store(
                 *(encoding, segments, message_id % 255 + 1, price),
                 *(str(state), reason, due_at, expires_at, _final_by(account, expires_at)),
                 *(0, None, 0, 0, False),
-                *(unit.notify, unit.flash, unit.urgent, at, at),
+                *(unit.notify, flash, urgent, at, at),
             )
         )
         rows.entries.append(ledger.Entry(account.id, "submit", -price, message_id=message_id))

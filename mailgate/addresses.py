@@ -82,7 +82,7 @@ def read(address: str, domains: Collection[str], secrets: Sequence[str]) -> Reci
         return Operator(name)
     if name.startswith(("r.", "b.")) and name.count(".") == 2:
         return _read_signed(name, secrets)
-    typed, tag = _tagged(local)
+    typed, tag = tagged(local)
     return Typed(typed, tag)
 
 
@@ -91,11 +91,11 @@ def hidden_tag(address: str) -> str:
     local, at, domain = address.rpartition("@")
     if not at:
         local, domain = domain, ""
-    typed, tag = _tagged(local)
+    typed, tag = tagged(local)
     return f"{typed}+...{at}{domain}" if tag else address
 
 
-def _tagged(local: str) -> tuple[str, str]:
+def tagged(local: str) -> tuple[str, str]:
     """`447700900123+flash` and `oncall+flash` carry a tag; the + of `+447700900123` does not begin one."""
     head, plus, tag = local[1:].partition("+")
     return (local[:1] + head, tag) if plus else (local, "")

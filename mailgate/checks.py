@@ -3,7 +3,7 @@
 A check returns what is known now, or raises Refused. Nothing here writes; only a reply address reads the database.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -14,20 +14,23 @@ from gateway_core.accounts import Account
 from gateway_core.drafts import check_destination, sender_id_for
 from gateway_core.errors import (
     DestinationNotAllowed,
+    Refused,
     SenderIDNotAllowed,
     UnknownSender,
 )
 from gateway_core.gateway import Gateway
 from gateway_core.storage import clock
-from mailgate import addresses, trust
+from mailgate import addresses, listed, trust
 from mailgate.addresses import Operator, ReplyToken, ReturnPath
 from mailgate.dsn import NO_RECIPIENT_OPTIONS, RecipientOptions
 from mailgate.errors import (
+    GroupTooLarge,
     NullSender,
     OutsideHours,
     UnknownName,
     UnknownToken,
 )
+from mailgate.options import NO_OPTIONS, Options, of_tag
 from mailgate.proof import Prover
 from mailgate.proof.names import Names
 from mailgate.sender_secrets import Secrets
@@ -82,6 +85,18 @@ class Recipient(NamedTuple):
     sender_id: str = ""  # of the conversation that a reply address names
     dsn: RecipientOptions = NO_RECIPIENT_OPTIONS  # what its sender asked of reports
     pending: bool = False
+    options: Options = NO_OPTIONS
+    left_out: tuple[tuple[str, Refused], ...] = ()  # numbers of a group that are not texted, while others are
+
+    def is_listed(self) -> bool:
+        """Whether it stands for recipients that the mail itself lists."""
+        rule, named = self.rule, self.named
+        return (
+            rule is not None
+            and rule.recipients != "envelope"
+            and isinstance(named, addresses.Typed)
+            and named.name.lower() == listed.NAME
+        )
 
     def is_ours(self) -> bool:
         """Mail that is for no phone."""
@@ -142,14 +157,20 @@ def _number(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
         return _conversation(intake, known, named)
     if not isinstance(named, addresses.Typed):
         raise TypeError(named)
-    if named.tag:
-        raise UnknownName("what stands behind the + is not an option")
-    contact = intake.book.contact(account.id, named.name)
+    known = known._replace(options=of_tag(named.tag))
+    return known if known.is_listed() else known._replace(to=_numbers(intake, account, named.name))
+
+
+def _numbers(intake: Intake, account: Account, name: str) -> tuple[str, ...]:
+    """Of a contact or a group, or a number as it was typed."""
+    contact, most = intake.book.contact(account.id, name), account.terms.max_group
+    if contact is not None and len(contact) > most:
+        raise GroupTooLarge(f"{name} has {len(contact)} numbers; {account.name} allows {most}")
     if contact is not None:
-        return known._replace(to=contact)
-    if not any(letter.isdigit() for letter in named.name):
-        raise UnknownName(f"{named.name} is neither a number nor a contact of {account.name}")
-    return known._replace(to=(numbers.parse(named.name, account.terms.region),))
+        return contact
+    if not any(letter.isdigit() for letter in name):
+        raise UnknownName(f"{name} is neither a number nor a contact of {account.name}")
+    return (numbers.parse(name, account.terms.region),)
 
 
 def _conversation(intake: Intake, known: Recipient, token: ReplyToken) -> Recipient:
@@ -164,13 +185,24 @@ def _conversation(intake: Intake, known: Recipient, token: ReplyToken) -> Recipi
 
 
 def _destination(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
-    """Do account, sender rule, price list and routes allow these numbers?"""
-    snapshot, account, rule = intake.gateway.snapshot, _account(known), known.rule
+    """Do account, sender rule, price list and routes allow these numbers? Of a group, those that they allow go."""
+    refused: list[tuple[str, Refused]] = []
     for to in known.to:
-        check_destination(snapshot, account, to)
-        if rule and not numbers.matches(to, rule.destinations):
-            raise DestinationNotAllowed(f"{to} is not a destination that the rule for {rule.address} allows")
-    return known
+        try:
+            _allowed(intake, known, to)
+        except Refused as error:
+            refused.append((to, error))
+    if refused and len(refused) == len(known.to):
+        raise refused[0][1]
+    gone = {to for to, _ in refused}
+    return known._replace(to=tuple(to for to in known.to if to not in gone), left_out=tuple(refused))
+
+
+def _allowed(intake: Intake, known: Recipient, to: str) -> None:
+    check_destination(intake.gateway.snapshot, _account(known), to)
+    rule = known.rule
+    if rule and not numbers.matches(to, rule.destinations):
+        raise DestinationNotAllowed(f"{to} is not a destination that the rule for {rule.address} allows")
 
 
 def _sender_id(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
@@ -227,6 +259,35 @@ def check(intake: Intake, envelope: Envelope, address: str) -> Recipient:
         if known.is_ours():
             return known
     return known
+
+
+def expand(
+    intake: Intake, envelope: Envelope, known: Recipient, names: Sequence[str], sender_id: str
+) -> list[Recipient]:
+    """What a mail lists instead of `known`, each decided by itself; those that are refused are left out of the
+    first one that is not. Raises the first refusal where none is left, and GroupTooLarge.
+    """
+    found: list[Recipient] = []
+    refused: list[tuple[str, Refused]] = []
+    for name in names:
+        typed, tag = addresses.tagged(name)
+        one = known._replace(named=addresses.Typed(typed, tag), sender_id=sender_id)
+        try:
+            if one.is_listed():
+                raise UnknownName(f"{typed} cannot be listed itself")
+            for _name, decide in PROVED_CHECKS:
+                one = decide(intake, envelope, one)
+        except Refused as error:
+            refused.append((name, error))
+        else:
+            found.append(one._replace(options=one.options | known.options))
+    most, count = _account(known).terms.max_group, len({to for one in found for to in one.to})
+    if count > most:
+        raise GroupTooLarge(f"the mail lists {count} numbers; {_account(known).name} allows {most}")
+    if not found:
+        raise refused[0][1]
+    found[0] = found[0]._replace(left_out=(*found[0].left_out, *refused))
+    return found
 
 
 def settle(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:

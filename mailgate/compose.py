@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, select
 
 from gateway_core import numbers
 from gateway_core.storage import clock, ids, tables
-from mailgate import addresses, headers, hearers, pace
+from mailgate import addresses, headers, hearers, pace, remarks
 from mailgate.checks import Intake
 from mailgate.wording import ALARM_WORDS, FOR_PEOPLE, GATHERED, REASON_WORDS, RECEIPT_WORDS
 
@@ -165,7 +165,33 @@ def _forward(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
     return Outgoing(ids.show("n", notice.id), "", (operator or "postmaster",), content, local=not operator)
 
 
-_BY_KIND = {"receipt": _receipt, "reply": _reply, "gathered": _gathered, "alarm": _alarm, "forward": _forward}
+def _remark(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
+    return _to_author(state, notice, remarks.remark_words(notice.facts))
+
+
+def _preview(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
+    return _to_author(state, notice, remarks.preview_words(notice.facts))
+
+
+def _to_author(state: Intake, notice: Row[Any], words: str) -> Outgoing | None:
+    to, origin = hearers.of_remark(state, notice), notice.facts["origin"]
+    if not to:
+        return None
+    mail = _begin(state, notice, _thread(origin, to, notice.facts["number"]))
+    mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
+    mail.set_content(words)
+    return _finish(notice, "", to, mail)
+
+
+_BY_KIND = {
+    "receipt": _receipt,
+    "remark": _remark,
+    "preview": _preview,
+    "reply": _reply,
+    "gathered": _gathered,
+    "alarm": _alarm,
+    "forward": _forward,
+}
 
 
 # --- parts ------------------------------------------------------------------------------------------------

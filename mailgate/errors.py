@@ -13,6 +13,8 @@ Refused
 ├── Robot             robot               a bounce, report, automatic reply or list mail
 ├── Encrypted         encrypted           what its author wrote can only be read by somebody with a key
 ├── BadLine           bad_line            bare CR, LF or NUL, or a line over 64 KiB
+├── BadListing        bad_listing         recipients that stand in the mail itself, and cannot be read
+├── GroupTooLarge     group_too_large     a name, or a mail's own lines, for more numbers than the account allows
 ├── MailTooLarge      mail_too_large      more bytes, header, parts or depth than we read
 └── TooManyRecipients too_many_recipients (retryable: the rest may follow in another mail)
 
@@ -73,6 +75,14 @@ class Encrypted(Refused):
 
 class BadLine(Refused):
     code = "bad_line"
+
+
+class BadListing(Refused):
+    code = "bad_listing"
+
+
+class GroupTooLarge(Refused):
+    code = "group_too_large"
 
 
 class MailTooLarge(Refused):

@@ -61,10 +61,13 @@ def explain(state: Intake, raw: bytes, mail_from: str | None, to: Sequence[str],
     named = {address: _named(state, envelope, address) for address in to}
     mail, shown = _looked(state, envelope, named, mail, raw, verdict)
     rule, account = _sender(state, envelope, shown, verdict)
-    found = _read(state, envelope, rule, account, Reading(mail, shown=shown), verdict)
+    lists = any(one.is_listed() for one in named.values())
+    found = _read(state, envelope, rule, account, Reading(mail, shown=shown, lists=lists), verdict)
     segments = _segments(account, found)
     texted = [
-        one for known in named.items() for one in _recipients(state, envelope, *known, segments, verdict)
+        one
+        for known in named.items()
+        for one in _recipients(state, envelope, *known, found, segments, verdict)
     ]
     recipients = list({one["to"]: one for one in texted}.values())  # named twice is texted once
     if recipients and all(recipient["outcome"] == "refused" for recipient in recipients):
@@ -81,7 +84,9 @@ def whocan(state: Intake, mail_from: str, ip: str, number: str) -> dict[str, Any
     _, account = _sender(state, envelope, shown, verdict)
     domain = state.settings.mail.domains[0]
     address = number if "@" in number else f"{number}@{domain}"
-    recipient = _recipients(state, envelope, address, _named(state, envelope, address), None, verdict)[0]
+    recipient = _recipients(state, envelope, address, _named(state, envelope, address), None, None, verdict)[
+        0
+    ]
     verdict.reason = verdict.reason or recipient["reason"]
     return {
         "outcome": "refused" if verdict.reason else "accepted",
@@ -193,6 +198,7 @@ def _recipients(
     envelope: Envelope,
     address: str,
     known: Recipient,
+    reading: Reading | None,
     segments: Segments | None,
     verdict: Verdict,
 ) -> list[dict[str, Any]]:
@@ -210,8 +216,22 @@ def _recipients(
         verdict.note(f"{name} {address}", counts=False)
         if isinstance(known.named, addresses.Operator | addresses.ReturnPath):
             return [_decided(address, "accepted", "to the operator")]
+    if not known.is_listed():
+        return _numbers(state, known, segments)
+    if reading is None or reading.listed is None:
+        return [_decided(address, "refused", "bad_listing: the mail does not say to whom")]
+    try:
+        texted = checks.expand(state, envelope, known, reading.listed.to, reading.listed.sender_id)
+    except Refused as error:
+        verdict.note(f"listed {address}", error, counts=False)
+        return [_decided(address, "refused", said(error))]
+    return [one for each in texted for one in _numbers(state, each, segments)]
+
+
+def _numbers(state: Intake, known: Recipient, segments: Segments | None) -> list[dict[str, Any]]:
+    """One document for each number that a decided recipient reaches, and for those that it does not."""
     snapshot, account = state.gateway.snapshot, known.account or _NOBODY
-    found = []
+    found = [_decided(to, "refused", said(error)) for to, error in known.left_out]
     for to in known.to:
         per_segment, route = check_destination(snapshot, account, to)
         price = per_segment * len(segments.parts) if segments else 0

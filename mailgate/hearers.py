@@ -35,6 +35,17 @@ def is_for_people(notice: Row[Any], origin: dict[str, Any]) -> bool:
     return bool(origin.get("unanswered")) and not dsn.is_explicit(asked, notice.facts["to"])
 
 
+def of_remark(state: Intake, notice: Row[Any]) -> tuple[str, ...]:
+    """The author; of mail that wants no answer the account's alarm_to, if somebody was left out. A preview was asked
+    for: it goes to who asked.
+    """
+    facts, to = notice.facts, str(notice.facts["origin"]["envelope_from"])
+    if notice.kind == "remark" and facts["origin"].get("unanswered"):
+        account = state.gateway.snapshot.accounts.get(notice.account_id)
+        return account.terms.alarm_to if facts["left_out"] and account else ()
+    return () if is_ours(state, notice.account_id, to) else (to,)
+
+
 def of_reply(state: Intake, notice: Row[Any], origin: dict[str, Any]) -> str:
     """forward_to's address; else the author's Reply-To where a rule of the account covers it; else From."""
     to = _wanted(state, notice, origin)

@@ -3,30 +3,23 @@
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import Future
-from datetime import datetime
-from typing import Any
-from zoneinfo import ZoneInfo
 
-from gateway_core import keys, notices
-from gateway_core.accounts import Account
-from gateway_core.caps import Cap
+from gateway_core import drafts, notices
 from gateway_core.drafts import Submission
-from gateway_core.errors import UnknownSender
 from gateway_core.jobs.queue import NOTICES
-from gateway_core.keys import Key
+from gateway_core.messages import State
 from gateway_core.notices import Notice
-from gateway_core.storage import clock
-from gateway_core.submit import Outcome, submit
-from mailgate import automatic, dsn, guard
-from mailgate.checks import NOT_ALLOWED, Envelope, Intake, Recipient, settle
+from gateway_core.submit import Accepted, Outcome, submit
+from mailgate import dsn, guard, refused, remarks, submission
+from mailgate.checks import Envelope, Intake, Recipient, expand, settle
 from mailgate.dsn import MailOptions
 from mailgate.errors import Loop, MailTooLarge
 from mailgate.mail import Mail
 from mailgate.reading import Reading, read
-from mailgate.trust import Rule, Shown
+from mailgate.remarks import LeftOut
+from mailgate.trust import Shown
 
-_NO_ID_LIVES_MS = 5 * clock.MINUTE
-_MOST_REMOVED, _LONGEST_REMOVED = 20, 2000  # pieces, and characters of one
+_NEVER = ("NEVER",)  # no report is wanted of this recipient (RFC 3461, section 4.1)
 _LONGEST_FORWARD = 1_000_000  # bytes of a mail to postmaster
 
 
@@ -41,109 +34,76 @@ def accept(
 ) -> "Future[Outcome]":
     """Hand a mail with decided recipients to the core. Raises Refused; the future raises NotKept.
 
-    The mail has one answer: it is refused whole, or accepted whole. `shown` is what `proving.look` found.
+    The mail has one answer: it is refused whole, or accepted whole. `shown` is what `proving.look` found. Of a preview
+    the outcome has results, and no submission.
     """
     texted = [recipient for recipient in recipients if not recipient.is_ours()]
+    owed = [_forwarded(intake, envelope, recipients, mail, raw)] if len(texted) < len(recipients) else []
     if not texted:
-        return _forward(intake, envelope, recipients, mail, raw)
-    reading = read(intake, envelope, texted[0], mail, shown)
-    texted = [settle(intake, envelope, recipient) for recipient in texted]
-    submission = _submission(envelope, texted, reading, asked)
-    if len(texted) == len(recipients):
-        return submit(intake.gateway, submission)
-    notice = _notice(intake, envelope, recipients, mail, raw)
-    return _after(submit(intake.gateway, submission), intake, notice)
+        return _after(_done(Outcome(0, ())), intake, owed)
+    reading = read(intake, envelope, texted[0], mail, shown, lists=any(one.is_listed() for one in texted))
+    texted = _settled(intake, envelope, texted, reading)
+    wanted = submission.of_mail(envelope, texted, reading, asked)
+    left_out = [one for recipient in texted for one in recipient.left_out]
+    if reading.options.preview or any(recipient.options.preview for recipient in texted):
+        return _preview(intake, wanted, raw, left_out, owed)
+    submitted = submit(intake.gateway, wanted)
+    heard = [one for one in texted if one.dsn.notify != _NEVER]
+    if heard and (left_out or mail.attachments):
+        owed += remarks.remark(wanted, raw, [one for recipient in heard for one in recipient.left_out])
+    if left_out:
+        submitted.add_done_callback(
+            lambda done: _note(intake, refused.Case(envelope, mail.from_[0], shown), left_out, done)
+        )
+    return _after(submitted, intake, owed) if owed else submitted
 
 
-def _submission(
-    envelope: Envelope, texted: Sequence[Recipient], reading: Reading, asked: MailOptions
-) -> Submission:
-    account = texted[0].account
-    if account is None:
-        raise UnknownSender(NOT_ALLOWED)
-    return Submission(
-        account,
-        tuple(dict.fromkeys(to for recipient in texted for to in recipient.to)),
-        reading.text.text,
-        origin=_origin(envelope, reading.mail) | _asked(texted, asked) | _left_out(reading),
-        notify=True,
-        whole=True,
-        key=_key(envelope, reading),
-        segments=reading.segments,
-        sender_ids={
-            to: recipient.sender_id for recipient in texted for to in recipient.to if recipient.sender_id
-        },
-        cap=_cap(account, texted[0].rule),
-    )
+def _settled(
+    intake: Intake, envelope: Envelope, texted: Sequence[Recipient], reading: Reading
+) -> list[Recipient]:
+    """Each decided as far as can be known before the transaction; what stands for a list, by what it lists."""
+    found: list[Recipient] = []
+    for recipient in texted:
+        known = settle(intake, envelope, recipient)
+        if reading.listed is not None and known.is_listed():
+            found += expand(intake, envelope, known, reading.listed.to, reading.listed.sender_id)
+        else:
+            found.append(known)
+    return found
 
 
-def _cap(account: Account, rule: Rule | None) -> Cap | None:
-    """What the sender may spend today, where the account is."""
-    if rule is None or rule.daily_spend is None:
-        return None
-    today = datetime.now(ZoneInfo(account.terms.timezone)).date()
-    return Cap(f"sender:{account.id}:{rule.address}", today.isoformat(), rule.daily_spend)
-
-
-def _origin(envelope: Envelope, mail: Mail) -> dict[str, Any]:
-    """What a receipt or reply needs in order to find the author's thread (RFC 5322 §3.6.4)."""
-    return {
-        "door": envelope.door,
-        "envelope_from": envelope.mail_from,
-        "from": mail.from_[0],
-        "reply_to": list(mail.reply_to),
-        "subject": mail.subject,
-        "message_id": mail.message_id or "",
-        "references": list(mail.references or ((mail.in_reply_to,) if mail.in_reply_to else ())),
-        "attachments": list(mail.attachments),
-        **({"unanswered": True} if automatic.wants_no_answer(mail) else {}),
-    }
-
-
-def _left_out(reading: Reading) -> dict[str, Any]:
-    """What of the mail was not texted, as `message show` says it; bounded, since quoted history can be long."""
-    removed = reading.text.removed[:_MOST_REMOVED]
-    kept = [{"text": piece.text[:_LONGEST_REMOVED], "why": piece.why} for piece in removed]
-    return {"removed": kept} if kept else {}
-
-
-def _asked(texted: Sequence[Recipient], asked: MailOptions) -> dict[str, Any]:
-    """What the sender asked of delivery reports; nothing where nothing was asked."""
-    kept = dsn.kept(asked, {to: recipient.dsn for recipient in texted for to in recipient.to})
-    return {"dsn": kept} if kept else {}
-
-
-def _key(envelope: Envelope, reading: Reading) -> Key | None:
-    """The Message-ID; without one, a digest that counts for five minutes, and only where there is a Date."""
-    mail, text = reading.mail, reading.text.text
-    if not mail.message_id and not mail.date:
-        return None
-    parts: tuple[str, ...] = (mail.from_[0], mail.date, mail.subject, text)
-    evidence = reading.shown.evidence if reading.shown else None
-    if mail.message_id and evidence is not None and evidence.signed:
-        # A signed mail stays true when blanks are stretched, and when a field that it does not cover changes what is
-        # cut from its text: sent again like that it is still the same mail.
-        parts = (mail.from_[0], " ".join(mail.date.split()))
-    mail_digest = keys.digest(*parts)
-    if mail.message_id:
-        return Key(keys.normal(mail.message_id), keys.digest(text), mail_digest)
-    value = "no-id:" + keys.digest(envelope.mail_from, mail_digest)
-    return Key(value, keys.digest(text), mail_digest, lives_ms=_NO_ID_LIVES_MS)
-
-
-def _forward(
-    intake: Intake, envelope: Envelope, recipients: Sequence[Recipient], mail: Mail, raw: bytes
+def _preview(
+    intake: Intake, wanted: Submission, raw: bytes, left_out: LeftOut, owed: list[Notice]
 ) -> "Future[Outcome]":
-    """Mail to the operator, and bounces of ours, are kept as notices for the operator."""
-    nothing: Future[Outcome] = Future()
-    nothing.set_result(Outcome(0, ()))
-    return _after(nothing, intake, _notice(intake, envelope, recipients, mail, raw))
+    """Everything is decided, and mailed to the author instead of texted to anybody."""
+    text, drafted, refusals = drafts.decide(intake.gateway.snapshot, wanted)
+    if refusals:
+        return _done(Outcome(0, tuple(refusals)))
+    would_be = [
+        (one.to, Accepted(0, State.QUEUED, len(one.segments), str(one.segments.encoding), one.price))
+        for one in drafted
+    ]
+    owed.append(remarks.preview(wanted, raw, text, drafted, left_out))
+    return _after(_done(Outcome(0, tuple(would_be))), intake, owed)
 
 
-def _notice(
+def _note(intake: Intake, case: refused.Case, left_out: LeftOut, submitted: "Future[Outcome]") -> None:
+    """A record of each number that is not texted, once the others are."""
+    if submitted.exception() is None and not submitted.result().refused:
+        for to, error in left_out:
+            refused.note(intake, case, to, error)
+
+
+def _done(outcome: Outcome) -> "Future[Outcome]":
+    done: Future[Outcome] = Future()
+    done.set_result(outcome)
+    return done
+
+
+def _forwarded(
     intake: Intake, envelope: Envelope, recipients: Sequence[Recipient], mail: Mail, raw: bytes
 ) -> Notice:
-    """Raises Loop, MailTooLarge."""
+    """Mail to the operator, and bounces of ours, are kept as notices for the operator. Raises Loop, MailTooLarge."""
     if guard.is_loop(mail, intake.settings.mail.domains, intake.loop_token):
         raise Loop("this mail has been here before")
     if len(raw) > _LONGEST_FORWARD:
@@ -153,18 +113,30 @@ def _notice(
     return Notice(None, "forward:" + hashlib.sha256(raw).hexdigest(), "forward", facts)
 
 
-def _after(submitted: "Future[Outcome]", intake: Intake, notice: Notice) -> "Future[Outcome]":
-    """The outcome of a submission, once the operator's copy is committed too; no copy of what was refused."""
+def _after(submitted: "Future[Outcome]", intake: Intake, owed: Sequence[Notice]) -> "Future[Outcome]":
+    """The outcome of a submission, once what is owed with it is committed too; nothing is of what was refused."""
     both: Future[Outcome] = Future()
 
     def keep(done: "Future[Outcome]") -> None:
         error = done.exception()
         if error or done.result().refused:
             _settle(both, done.result() if not error else None, error)
+        else:
+            keep_next(done.result(), list(owed))
+
+    def keep_next(outcome: Outcome, left: list[Notice]) -> None:
+        if not left:
+            intake.gateway.queue.hint(NOTICES)
+            both.set_result(outcome)
             return
-        kept = intake.gateway.writer.put(notices.owe_each, (intake.gateway.ids, notice))
-        kept.add_done_callback(lambda written: _settle(both, done.result(), written.exception()))
-        intake.gateway.queue.hint(NOTICES)
+        kept = intake.gateway.writer.put(notices.owe_each, (intake.gateway.ids, left.pop()))
+        kept.add_done_callback(lambda written: then(outcome, left, written.exception()))
+
+    def then(outcome: Outcome, left: list[Notice], error: BaseException | None) -> None:
+        if error:
+            both.set_exception(error)
+        else:
+            keep_next(outcome, left)
 
     submitted.add_done_callback(keep)
     return both

@@ -11,12 +11,14 @@ from gateway_core.accounts import Account
 from gateway_core.drafts import compose
 from gateway_core.encoding import Segments
 from gateway_core.errors import NothingToText, Refused, UnknownSender
-from mailgate import body, guard, trust
+from mailgate import body, guard, listed, trust
 from mailgate.body import Text
 from mailgate.body.sealed import is_sealed
 from mailgate.checks import NOT_ALLOWED, Envelope, Intake, Recipient
 from mailgate.errors import Encrypted, FromNotCovered, NotAuthentic, SpfNotPassed
+from mailgate.listed import Listed
 from mailgate.mail import Mail
+from mailgate.options import NO_OPTIONS, Options, of_subject
 from mailgate.trust import Rule, Shown, Standing
 
 
@@ -27,6 +29,9 @@ class Reading(NamedTuple):
     text: Text = Text("", (), "")
     shown: Shown | None = None  # None: nothing but what the envelope shows
     segments: Segments | None = None  # of the text, under the account's terms
+    lists: bool = False  # whether its recipients stand in it
+    listed: Listed | None = None
+    options: Options = NO_OPTIONS  # that its subject begins with
 
 
 def _standing(envelope: Envelope, rule: Rule, address: str, known: Reading) -> Standing:
@@ -78,16 +83,36 @@ def _from(intake: Intake, envelope: Envelope, rule: Rule, account: Account, know
 _FROM = "the address in From may not text for this account"
 
 
+def _listed(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
+    """Whom does it list, and what does it ask for?"""
+    options, subject = of_subject(known.mail.subject)
+    known = known._replace(options=options)
+    if not known.lists:
+        return known
+    if rule.recipients == "subject":
+        return known._replace(listed=listed.of_subject(subject))
+    lines = body.text(known.mail, text_from="body", monitoring=True).text
+    return known._replace(listed=listed.of_body(lines))
+
+
 def _encrypted(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
     """Can what its author wrote be read here?"""
-    terms = account.terms
-    marks = body.Marks(terms.markers, terms.end_markers, terms.footers)
-    text = body.text(known.mail, text_from=terms.text_from, monitoring=rule.monitoring, marks=marks)
-    if terms.text_from != "subject" and is_sealed(known.mail, text):
+    text_from = "body" if known.listed else account.terms.text_from
+    text = _said(rule, account, known, text_from)
+    if text_from != "subject" and is_sealed(known.mail, text):
         raise Encrypted(
             "this mail is encrypted, and only its receiver can open it; send it without encryption"
         )
     return known._replace(text=text)
+
+
+def _said(rule: Rule, account: Account, known: Reading, text_from: str) -> Text:
+    terms, mail = account.terms, known.mail
+    if known.options is not NO_OPTIONS:
+        mail = mail._replace(subject=of_subject(mail.subject)[1])
+    marks = body.Marks(terms.markers, terms.end_markers, terms.footers)
+    instead = known.listed.text if known.listed else None
+    return body.text(mail, text_from=text_from, monitoring=rule.monitoring, marks=marks, instead=instead)
 
 
 def _text(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
@@ -107,6 +132,7 @@ MAIL_CHECKS: tuple[tuple[str, MailCheck], ...] = (
     ("proof", _proof),
     ("robot", _robot),
     ("from", _from),
+    ("listed", _listed),
     ("encrypted", _encrypted),
     ("text", _text),
     ("length", _length),
@@ -114,13 +140,19 @@ MAIL_CHECKS: tuple[tuple[str, MailCheck], ...] = (
 
 
 def read(
-    intake: Intake, envelope: Envelope, recipient: Recipient, mail: Mail, shown: Shown | None = None
+    intake: Intake,
+    envelope: Envelope,
+    recipient: Recipient,
+    mail: Mail,
+    shown: Shown | None = None,
+    *,
+    lists: bool = False,
 ) -> Reading:
-    """Decide the mail for its account. Raises Refused."""
+    """Decide the mail for its account. Raises Refused. `lists`: a recipient stands for those in the mail itself."""
     account, rule = recipient.account, recipient.rule
     if account is None or rule is None:
         raise UnknownSender(NOT_ALLOWED)
-    known = Reading(mail, shown=shown)
+    known = Reading(mail, shown=shown, lists=lists)
     for _name, decide in MAIL_CHECKS:
         known = decide(intake, envelope, rule, account, known)
     return known

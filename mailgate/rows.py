@@ -108,12 +108,13 @@ class SenderRow(Section):
     sender_ids: tuple[SenderID, ...] = ()
     hours: Annotated[str, AfterValidator(_hours)] = ""
     daily_spend: Money | None = Field(None, validate_default=False)
+    recipients: Literal["envelope", "body", "subject"] = "envelope"
     remove: bool = False
 
 
 class ContactRow(Section):
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]*$", max_length=64)
-    numbers: tuple[Annotated[str, AfterValidator(_e164)], ...] = Field(min_length=1, max_length=100)
+    numbers: tuple[Annotated[str, AfterValidator(_e164)], ...] = Field(min_length=1, max_length=1000)
     remove: bool = False
 
 

@@ -30,6 +30,8 @@ REPLIES: dict[type[core.GatewayError], tuple[int, str]] = {
     mail.Robot: (550, "5.7.1"),
     mail.Encrypted: (554, "5.6.0"),
     mail.BadLine: (550, "5.5.2"),
+    mail.BadListing: (554, "5.6.0"),
+    mail.GroupTooLarge: (550, "5.5.3"),  # for good: the same name is never smaller in another mail
     mail.MailTooLarge: (552, "5.3.4"),
     mail.TooManyRecipients: (452, "4.5.3"),
     core.NotKept: (451, "4.3.0"),
@@ -52,6 +54,9 @@ def reply(error: core.GatewayError) -> str:
 def accepted(submission: str) -> str:
     """With the submission id; "" for mail to the operator, which is none."""
     return f"250 2.0.0 {submission} accepted" if submission else "250 2.0.0 accepted for the operator"
+
+
+PREVIEWED = "250 2.0.0 accepted as a preview: nobody is texted, a mail tells what would be"
 
 
 def unexpected(trace_id: str) -> str:

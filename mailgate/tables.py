@@ -31,6 +31,7 @@ sender = Table(  # an address that may submit for an account, and where its mail
     Column("sender_ids", JSON, nullable=False, server_default="[]"),  # that it may show; none: the account's
     Column("hours", Text, nullable=False, server_default=""),  # when it may text; "": always
     Column("daily_spend", BigInteger, nullable=True),  # 1/10,000 of the currency unit; NULL: no cap
+    Column("recipients", Text, nullable=False, server_default="envelope"),  # body, subject: of sms@domain
     UniqueConstraint("address"),
     Index(None, "account_id"),
 )

@@ -37,6 +37,7 @@ class Rule:
     sender_ids: tuple[str, ...] = ()  # the first is what its texts carry; none: the account's
     hours: str = ""  # gateway_core.hours, in the account's time zone
     daily_spend: int | None = None  # 1/10,000
+    recipients: str = "envelope"  # where those of sms@domain stand: also body, subject
 
 
 def normal(address: str) -> str:
@@ -233,6 +234,7 @@ def load(conn: Connection, snapshot: Snapshot, *, loopback_only: bool) -> Rules:
             tuple(row.sender_ids),
             row.hours,
             row.daily_spend,
+            row.recipients,
         )
         for row in conn.execute(select(tables.sender).order_by(s.address))
         if row.account_id in snapshot.accounts and (row.address != ANYBODY or small_world)

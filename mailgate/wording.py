@@ -69,3 +69,27 @@ phone. If people are talking, raise replies_per_hour of the account (it is
 """,
     ),
 }
+
+# What of a mail was not texted, or not to whom. {facts} are lines.
+REMARK = """\
+{facts}
+
+Whoever else the mail was for has been texted; receipts tell what became of it.
+"""
+LEFT_OUT = "Not texted: {to}. {why}."
+ATTACHED = "Attachments cannot be texted: {names}"
+PREVIEW = """\
+This is a preview. Nobody was texted, and nothing was charged.
+
+{text}
+
+{size}, {price} {currency} in all.
+{lines}
+"""
+COSTLY: dict[str, str] = {  # why a character makes a text dear
+    "ucs2": "{character} ({name}, {count} times) makes the whole text UCS-2: 70 characters a segment instead of 160.",
+    "extension": "{character} ({name}, {count} times) counts as two.",
+}
+INSTEAD = '  With unsupported = "transliterate" it would be: {instead}'
+FEWER = "Transliterated, it would need {segments}."
+NOT_TEXTED = "Not part of the text ({why}): {text}"

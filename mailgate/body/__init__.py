@@ -37,18 +37,29 @@ class _Body(NamedTuple):
     best: str = ""
 
 
-def text(mail: Mail, *, text_from: str = "auto", monitoring: bool = False, marks: Marks = NO_MARKS) -> Text:
+def text(
+    mail: Mail,
+    *,
+    text_from: str = "auto",
+    monitoring: bool = False,
+    marks: Marks = NO_MARKS,
+    instead: str | None = None,
+) -> Text:
     """`text_from` is body, subject, both or auto (body, else subject). `monitoring` obeys only the first pair
     of markers and removes nothing else; so does mail that says that a machine wrote it (RFC 3834, 5.2).
 
     A body of which nothing would be left (a forwarded mail, a lone tagline) gives its best part, unless the subject
-    says something and may be texted.
+    says something and may be texted. `instead`: what counts as the body, where the mail itself says it (`listed`).
     """
     whole = monitoring or _is_generated(mail)
     subject = mail.subject if whole else banners.without_tag(mail.subject)
     if text_from == "subject":
         return Text(subject, (), "subject" if subject else "")
-    body = _body(mail, marks, whole=whole)
+    author = written.Author(_name(mail), is_machine=whole or machines.wrote(mail))
+    if instead is None:
+        body = _body(mail, marks, author, whole=whole)
+    else:
+        body = _cut(lines.unify(instead), [], marks, author, whole=whole)
     if text_from == "both" and body.text and subject:
         return Text(f"{subject}\n{body.text}", body.removed, "both")
     if body.text or text_from == "body" or not subject:
@@ -61,10 +72,9 @@ def _is_generated(mail: Mail) -> bool:
     return mail.header("Auto-Submitted").lower().startswith("auto-generated")
 
 
-def _body(mail: Mail, marks: Marks, *, whole: bool) -> _Body:
+def _body(mail: Mail, marks: Marks, author: written.Author, *, whole: bool) -> _Body:
     """Of the first part that is not blank."""
     found = _Body()
-    author = written.Author(_name(mail), is_machine=whole or machines.wrote(mail))
     left = _MOST_READ
     for part in parts.choose(mail.root):
         if left <= 0:
@@ -84,18 +94,23 @@ def _name(mail: Mail) -> str:
 def _written(part: Part, marks: Marks, author: written.Author, *, whole: bool) -> _Body:
     removed: list[Removed] = []
     source = lines.unify(_read(part, removed, whole=whole))
+    found = _cut(source, removed, marks, author, whole=whole)
+    if not found.text and any(piece.why == "signature" for piece in removed):
+        # the author may have written inside what the page marks as a signature
+        source = lines.unify(_read(part, [], whole=whole, cut_signatures=False))
+        return found._replace(best=lines.tidy(source))
+    return found
+
+
+def _cut(source: str, removed: list[Removed], marks: Marks, author: written.Author, *, whole: bool) -> _Body:
     marked = written.marked(source, marks, removed)
     if marked is not None:
         return _Body(marked, tuple(removed))
     if whole:
         return _Body(lines.tidy(source), tuple(removed))
     kept = written.guessed(source, marks, author, removed)
-    if kept:
+    if kept or all(piece.why == "quote" for piece in removed):  # or nobody wrote anything
         return _Body(kept, tuple(removed))
-    if all(piece.why == "quote" for piece in removed):  # nobody wrote anything
-        return _Body("", tuple(removed))
-    if any(piece.why == "signature" for piece in removed):  # the author may have written inside it
-        source = lines.unify(_read(part, [], whole=whole, cut_signatures=False))
     return _Body("", tuple(removed), lines.tidy(source))
 
 

@@ -229,7 +229,7 @@ class Handler:
             peer=envelope.peer,
             recipients=recipients,
         )
-        return smtp_replies.accepted(shown)
+        return smtp_replies.PREVIEWED if outcome.results and not shown else smtp_replies.accepted(shown)
 
     def _count(self, reply: str) -> str:
         code = reply[:3]

@@ -1,0 +1,112 @@
+"""What an author is told besides what becomes of a text: a preview, or what of the mail was not texted to whom.
+
+Both are notices without a message; what a mail needs to find its thread stands in their facts.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateway_core import encoding, money, numbers
+from gateway_core.drafts import Draft, Submission
+from gateway_core.errors import Refused
+from gateway_core.notices import Notice
+from mailgate import shown, wording
+
+LeftOut = Sequence[tuple[str, Refused]]
+
+
+def remark(wanted: Submission, raw: bytes, left_out: LeftOut) -> list[Notice]:
+    """Who of a group or a list was not texted; and what was attached, where no receipt would name it. One or none."""
+    origin, told = wanted.origin or {}, wanted.account.terms.receipts
+    attachments = list(origin.get("attachments", [])) if told == "failures" else []
+    if told == "none" or not (left_out or attachments):
+        return []
+    facts = {
+        "origin": _thread(origin),
+        "number": wanted.to[0],
+        "left_out": _words(left_out),
+        "attachments": attachments,
+    }
+    return [Notice(wanted.account.id, _key("remark", wanted, raw), "remark", facts)]
+
+
+def preview(wanted: Submission, raw: bytes, text: str, drafts: Sequence[Draft], left_out: LeftOut) -> Notice:
+    """The exact text, its segments, what it would cost and which characters make it dearer."""
+    origin, currency = wanted.origin or {}, wanted.account.currency
+    segments = drafts[0].segments
+    facts = {
+        "origin": _thread(origin),
+        "number": drafts[0].to,
+        "text": text,
+        "encoding": str(segments.encoding),
+        "parts": list(segments.parts),
+        "prices": [[draft.to, money.show(draft.price, currency)] for draft in drafts],
+        "price": money.show(sum(draft.price for draft in drafts), currency),
+        "currency": currency,
+        "costs": shown.costs(encoding.costs(text)),
+        "removed": list(origin.get("removed", [])),
+        "attachments": list(origin.get("attachments", [])),
+        "left_out": _words(left_out),
+    }
+    return Notice(wanted.account.id, _key("preview", wanted, raw), "preview", facts)
+
+
+def _thread(origin: Mapping[str, Any]) -> dict[str, Any]:
+    wanted = ("envelope_from", "from", "subject", "message_id", "references", "unanswered", "dsn")
+    return {name: origin[name] for name in wanted if name in origin}
+
+
+def _words(left_out: LeftOut) -> list[list[str]]:
+    return [[to, str(error)] for to, error in left_out]
+
+
+def _key(kind: str, wanted: Submission, raw: bytes) -> str:
+    """The same mail again, by the same marks as for its texts, is told of once."""
+    key = wanted.key
+    same = f"{key.value}\0{key.mail_digest}".encode("utf-8", "replace") if key else raw
+    return f"{kind}:{wanted.account.id}:{hashlib.sha256(same).hexdigest()}"
+
+
+# --- words ------------------------------------------------------------------------------------------------
+
+
+def remark_words(facts: dict[str, Any]) -> str:
+    return wording.REMARK.format(facts="\n".join(_not_sent(facts)))
+
+
+def preview_words(facts: dict[str, Any]) -> str:
+    parts = facts["parts"]
+    lines = [f"{numbers.display(to)}: {price} {facts['currency']}" for to, price in facts["prices"]]
+    lines += [""] if lines else []
+    for one in facts["costs"]["characters"]:
+        lines.append(wording.COSTLY[one["why"]].format(**one))
+        if one["instead"] != one["character"]:
+            lines.append(wording.INSTEAD.format(instead=one["instead"] or "left out"))
+    fewer = facts["costs"]["segments_transliterated"]
+    if fewer < len(parts):
+        lines.append(wording.FEWER.format(segments=_segments(fewer)))
+    lines += [wording.NOT_TEXTED.format(**piece) for piece in facts["removed"]]
+    lines += _not_sent(facts)
+    shown_text = "\n".join(parts) if len(parts) == 1 else _numbered(parts)
+    size = f"{_segments(len(parts))} {facts['encoding']}"
+    return wording.PREVIEW.format_map({**facts, "text": shown_text, "size": size, "lines": "\n".join(lines)})
+
+
+def _not_sent(facts: dict[str, Any]) -> list[str]:
+    lines = [
+        wording.LEFT_OUT.format(to=numbers.display(to) if to.startswith("+") else to, why=why)
+        for to, why in facts["left_out"]
+    ]
+    if facts["attachments"]:
+        lines.append(wording.ATTACHED.format(names=", ".join(facts["attachments"])))
+    return lines
+
+
+def _numbered(parts: Sequence[str]) -> str:
+    """Each part with its number, as phones get them before they join them."""
+    return "\n".join(f"[{number}/{len(parts)}] {part}" for number, part in enumerate(parts, 1))
+
+
+def _segments(count: int) -> str:
+    return f"{count} segment" if count == 1 else f"{count} segments"

@@ -1,0 +1,108 @@
+"""What the core is asked to submit of a mail, and what comes back with every notice of it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from gateway_core import keys
+from gateway_core.accounts import Account
+from gateway_core.caps import Cap
+from gateway_core.drafts import Submission
+from gateway_core.errors import UnknownSender
+from gateway_core.keys import Key
+from gateway_core.storage import clock
+from mailgate import automatic, dsn
+from mailgate.checks import NOT_ALLOWED, Envelope, Recipient
+from mailgate.dsn import MailOptions
+from mailgate.mail import Mail
+from mailgate.reading import Reading
+from mailgate.trust import Rule
+
+_NO_ID_LIVES_MS = 5 * clock.MINUTE
+_MOST_REMOVED, _LONGEST_REMOVED = 20, 2000  # pieces, and characters of one
+
+
+def of_mail(
+    envelope: Envelope, texted: Sequence[Recipient], reading: Reading, asked: MailOptions
+) -> Submission:
+    account = texted[0].account
+    if account is None:
+        raise UnknownSender(NOT_ALLOWED)
+    return Submission(
+        account,
+        tuple(dict.fromkeys(to for recipient in texted for to in recipient.to)),
+        reading.text.text,
+        origin=_origin(envelope, reading.mail) | _asked(texted, asked) | _left_out(reading),
+        notify=True,
+        whole=True,
+        key=_key(envelope, reading),
+        segments=reading.segments,
+        sender_ids={
+            to: recipient.sender_id for recipient in texted for to in recipient.to if recipient.sender_id
+        },
+        cap=_cap(account, texted[0].rule),
+        client_ref=reading.listed.ref or None if reading.listed else None,
+        flash=reading.options.flash,
+        urgent=reading.options.urgent,
+        flash_to=_numbers(one for one in texted if one.options.flash),
+        urgent_to=_numbers(one for one in texted if one.options.urgent),
+    )
+
+
+def _numbers(recipients: Iterable[Recipient]) -> frozenset[str]:
+    return frozenset(to for recipient in recipients for to in recipient.to)
+
+
+def _cap(account: Account, rule: Rule | None) -> Cap | None:
+    """What the sender may spend today, where the account is."""
+    if rule is None or rule.daily_spend is None:
+        return None
+    today = datetime.now(ZoneInfo(account.terms.timezone)).date()
+    return Cap(f"sender:{account.id}:{rule.address}", today.isoformat(), rule.daily_spend)
+
+
+def _origin(envelope: Envelope, mail: Mail) -> dict[str, Any]:
+    """What a receipt or reply needs in order to find the author's thread (RFC 5322 §3.6.4)."""
+    return {
+        "door": envelope.door,
+        "envelope_from": envelope.mail_from,
+        "from": mail.from_[0],
+        "reply_to": list(mail.reply_to),
+        "subject": mail.subject,
+        "message_id": mail.message_id or "",
+        "references": list(mail.references or ((mail.in_reply_to,) if mail.in_reply_to else ())),
+        "attachments": list(mail.attachments),
+        **({"unanswered": True} if automatic.wants_no_answer(mail) else {}),
+    }
+
+
+def _left_out(reading: Reading) -> dict[str, Any]:
+    """What of the mail was not texted, as `message show` says it; bounded, since quoted history can be long."""
+    removed = reading.text.removed[:_MOST_REMOVED]
+    kept = [{"text": piece.text[:_LONGEST_REMOVED], "why": piece.why} for piece in removed]
+    return {"removed": kept} if kept else {}
+
+
+def _asked(texted: Sequence[Recipient], asked: MailOptions) -> dict[str, Any]:
+    """What the sender asked of delivery reports; nothing where nothing was asked."""
+    kept = dsn.kept(asked, {to: recipient.dsn for recipient in texted for to in recipient.to})
+    return {"dsn": kept} if kept else {}
+
+
+def _key(envelope: Envelope, reading: Reading) -> Key | None:
+    """The Message-ID; without one, a digest that counts for five minutes, and only where there is a Date."""
+    mail, text = reading.mail, reading.text.text
+    if not mail.message_id and not mail.date:
+        return None
+    parts: tuple[str, ...] = (mail.from_[0], mail.date, mail.subject, text)
+    evidence = reading.shown.evidence if reading.shown else None
+    if mail.message_id and evidence is not None and evidence.signed:
+        # A signed mail stays true when blanks are stretched, and when a field that it does not cover changes what is
+        # cut from its text: sent again like that it is still the same mail.
+        parts = (mail.from_[0], " ".join(mail.date.split()))
+    mail_digest = keys.digest(*parts)
+    if mail.message_id:
+        return Key(keys.normal(mail.message_id), keys.digest(text), mail_digest)
+    value = "no-id:" + keys.digest(envelope.mail_from, mail_digest)
+    return Key(value, keys.digest(text), mail_digest, lives_ms=_NO_ID_LIVES_MS)
