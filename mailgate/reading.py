@@ -15,7 +15,7 @@ from mailgate import body, guard, listed, trust
 from mailgate.body import Text
 from mailgate.body.sealed import is_sealed
 from mailgate.checks import NOT_ALLOWED, Envelope, Intake, Recipient
-from mailgate.errors import Encrypted, FromNotCovered, NotAuthentic, SpfNotPassed
+from mailgate.errors import Encrypted, FromNotCovered, MailTooLarge, NotAuthentic, SpfNotPassed
 from mailgate.listed import Listed
 from mailgate.mail import Mail
 from mailgate.options import NO_OPTIONS, Options, of_subject
@@ -117,7 +117,11 @@ def _said(rule: Rule, account: Account, known: Reading, text_from: str) -> Text:
 
 def _text(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
     """Is there something to text?"""
-    if not known.text.text.strip():
+    text = known.text
+    unread = any(piece.why == body.UNREAD for piece in text.removed)
+    if unread and text.source != "body":  # the subject is no stand-in for a body that was given up
+        raise MailTooLarge("the body is longer than is read here")
+    if not text.text.strip():
         raise NothingToText("there is nothing to text in this mail")
     return known
 

@@ -205,7 +205,7 @@ HOSTILE: dict[str, Hostile] = {
     "quoted soft breaks": Hostile(body(b"=\n", b"text/plain", _QP), NOTHING, NOTHING),
     "quoted equals signs": Hostile(body(b"=3D=", b"text/plain", _QP), TOO_LARGE, BAD_LINE),
     "uuencoded blank lines": Hostile(body(b"\n", b"text/plain", _UU), NOTHING, NOTHING),
-    "uuencoded faults": Hostile(body(b"M!\n", b"text/plain", _UU), NOTHING, NOTHING),
+    "uuencoded faults": Hostile(body(b"M!\n", b"text/plain", _UU), TOO_LARGE, TOO_LARGE),
     "uuencoded in many parts": Hostile(many(b"text/plain", _UU + b"\n\n", b"\n"), NOTHING, NOTHING),
     "utf-7 of half characters": Hostile(body(b"+2AA-\n", b"text/plain; charset=utf-7"), TOO_LARGE, TOO_LARGE),
     "spoilt utf-8": Hostile(body(b"\xc3\n\xc3\xa9", b"text/plain; charset=utf-8"), TOO_LARGE, TOO_LARGE),
@@ -252,17 +252,17 @@ HOSTILE |= {
     "html: closed inside table": Hostile(halves(b"<table><b id=%d>", b"</p><p>x\n"), TOO_LARGE),
     "html: unclosed a": Hostile(halves(b"<a id=%d><p>", b"</a>\n")),
     "html: div b": Hostile(halves(b"<div><b id=%d>", b"</b>\n")),
-    "html: texts in tables": Hostile(halves(b"<table>", b"x<td>\n"), TOO_LARGE, TOO_LARGE),
+    "html: texts in tables": Hostile(halves(b"<table>", b"x<td>\n"), TOO_LARGE),
     "html: closing what is not open": Hostile(halves(b"<div>", b"</i>\n")),
     "html: closing what is not open, spans": Hostile(halves(b"<span>", b"</i>\n")),
     "html: p in spans": Hostile(halves(b"<span>", b"<p>\n")),
-    "html: li in spans": Hostile(halves(b"<span>", b"<li>\n"), TOO_LARGE, TOO_LARGE),
+    "html: li in spans": Hostile(halves(b"<span>", b"<li>\n"), TOO_LARGE),
     "html: attributes": Hostile(in_tag, TAKEN, NOTHING),
     # --- text
     "flowed: soft ends": Hostile(body(b"a \n", b"text/plain; format=flowed"), TOO_LARGE, TOO_LARGE),
-    "flowed: quotes": Hostile(body(b"> > \n", b"text/plain; format=flowed"), TOO_LARGE, TOO_LARGE),
+    "flowed: quotes": Hostile(body(b"> > \n", b"text/plain; format=flowed"), NOTHING, TOO_LARGE),
     "flowed: depths": Hostile(
-        body(b">" * 900 + b" \n", b"text/plain; format=flowed; delsp=yes"), TOO_LARGE, TOO_LARGE
+        body(b">" * 900 + b" \n", b"text/plain; format=flowed; delsp=yes"), NOTHING, TOO_LARGE
     ),
 }
 HOSTILE |= {
@@ -295,12 +295,12 @@ HOSTILE |= {
     "text: originals": Hostile(text(b"x\n-----Original Message-----\n\n> a\n"), TOO_LARGE, TOO_LARGE),
 }
 HOSTILE |= {
-    "calendar": Hostile(body(b"SUMMARY\n", b"text/calendar", first=b"BEGIN:VEVENT\n"), NOTHING, NOTHING),
+    "calendar": Hostile(body(b"SUMMARY\n", b"text/calendar", first=b"BEGIN:VEVENT\n"), NOTHING, TOO_LARGE),
     "calendar events": Hostile(
         body(b"BEGIN:VEVENT\nSUMMARY:x\nEND:VEVENT\n", b"text/calendar", first=b"METHOD:REPLY\n")
     ),
     "calendar quotes": Hostile(
-        body(b'SUMMARY;A="\n', b"text/calendar", first=b"BEGIN:VEVENT\n"), NOTHING, NOTHING
+        body(b'SUMMARY;A="\n', b"text/calendar", first=b"BEGIN:VEVENT\n"), NOTHING, TOO_LARGE
     ),
     "calendar files": Hostile(
         many(b"application/ics;name=a.ics", b"\n", b"BEGIN:VEVENT\n"), NOTHING, NOTHING

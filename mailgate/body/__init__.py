@@ -9,15 +9,17 @@ from typing import NamedTuple
 
 from mailgate.body import armour, banners, flowed, html, invitation, lines, machines, parts, written
 from mailgate.body.markers import NO_MARKS, Marks
+from mailgate.body.traits import Why
 from mailgate.body.written import Removed
 from mailgate.mail import Mail, Part
 from mailgate.mail.attachments import CALENDAR
 
-__all__ = ["NO_MARKS", "Marks", "Removed", "Text", "text"]
+__all__ = ["NO_MARKS", "UNREAD", "Marks", "Removed", "Text", "text"]
 
 
 _LONGEST = 262_144  # characters; 255 segments hold 39,015
 _SHOWN = 1000
+UNREAD = str(Why.UNREAD)
 _MOST_READ = 1_048_576  # bytes of all the parts that are tried, so that none of a mail's 200 costs as much as the first
 
 
@@ -142,5 +144,5 @@ def _unarmoured(source: str, removed: list[Removed], *, whole: bool) -> str:
 def _shortened(source: str, removed: list[Removed]) -> str:
     if len(source) <= _LONGEST:
         return source
-    removed.append(Removed(source[_LONGEST : _LONGEST + _SHOWN], "too long to be read"))
+    removed.append(Removed(source[_LONGEST : _LONGEST + _SHOWN], UNREAD))
     return source[:_LONGEST]

@@ -51,7 +51,7 @@ def convert(source: str, *, cut: bool = True, cut_signatures: bool = True) -> Co
             walk.start(value, rest)
     walk.leave(0)
     if len(source) > _MAX_SOURCE or next(read, None):
-        walk.removed.append(("...", Why.TOO_LONG))
+        walk.removed.append(("...", Why.UNREAD))
     return Converted("".join(walk.page.out), tuple(walk.removed))
 
 

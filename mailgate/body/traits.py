@@ -38,7 +38,7 @@ class Why(enum.StrEnum):
     HIDDEN = "hidden"
     ATTRIBUTION = "quote"
     SIGNATURE = "signature"
-    TOO_LONG = "too long to be read"
+    UNREAD = "too long to be read"
 
 
 class Traits(NamedTuple):
