@@ -20,6 +20,7 @@ from gateway_core.errors import (
     TooLong,
 )
 from gateway_core.keys import Key
+from gateway_core.notices import Notice
 from gateway_core.routing import Route
 from gateway_core.storage.storable import storable
 
@@ -48,6 +49,9 @@ class Submission(NamedTuple):
     urgent: bool = False  # claimed before everything else that waits on its route
     flash_to: frozenset[str] = frozenset()  # recipients of whom it is true though not of all
     urgent_to: frozenset[str] = frozenset()
+    owed: tuple[
+        Notice, ...
+    ] = ()  # what else the account is owed once a message of it is accepted, in the same commit
 
 
 class Draft(NamedTuple):

@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, insert
 
-from gateway_core import alarms, caps, conversations, keys, ledger, moves
+from gateway_core import alarms, caps, conversations, keys, ledger, moves, notices
 from gateway_core.accounts import Account
 from gateway_core.drafts import Draft, Submission, decide
 from gateway_core.errors import NoCredit, Refused
 from gateway_core.gateway import Gateway
-from gateway_core.jobs.queue import DISPATCH, Queue
+from gateway_core.jobs.queue import DISPATCH, NOTICES, Queue
 from gateway_core.messages import Actor, State
+from gateway_core.notices import Notice
 from gateway_core.routing import Route
 from gateway_core.storage import clock, tables
 from gateway_core.storage.ids import Ids
@@ -73,6 +74,7 @@ class _Unit(NamedTuple):
     notify: bool
     validity_minutes: int | None
     send_at: int | None
+    owed: tuple[Notice, ...]
     texts: tuple[_Text, ...]
     refused: tuple[tuple[str, Refused], ...]
 
@@ -85,6 +87,8 @@ def submit(gateway: Gateway, submission: Submission) -> "Future[Outcome]":
         done.set_result(Outcome(0, tuple(refused)))
         return done
     future = gateway.writer.put(_accept, _unit(gateway.ids, submission, text, drafts, refused))
+    if submission.owed:
+        future.add_done_callback(lambda _written: gateway.queue.hint(NOTICES))
     for route_id in {draft.route.id for draft in drafts if not draft.route.paused}:
         future.add_done_callback(partial(_hint, gateway.queue, route_id))
     return future
@@ -109,6 +113,7 @@ def _unit(
         asked.notify,
         asked.validity_minutes,
         asked.send_at,
+        asked.owed,
         tuple([_text(draft, asked) for draft in drafts]),
         tuple(refused),
     )
@@ -145,6 +150,7 @@ class _Rows:
         self.entries: list[ledger.Entry] = []
         self.events: list[tuple[int, str, str, str, str]] = []
         self.said: list[conversations.Said] = []
+        self.owed: list[Notice] = []
 
 
 def _accept(conn: Connection, units: Sequence[_Unit]) -> list[Outcome]:
@@ -163,6 +169,7 @@ def _accept(conn: Connection, units: Sequence[_Unit]) -> list[Outcome]:
     ledger.record(conn, ids, rows.entries)
     moves.record(conn, ids, rows.events)
     conversations.texted(conn, ids, rows.said)
+    notices.owe(conn, ids, rows.owed)
     alarms.owe_credit_alarms(conn, ids, [unit.account for unit in units], before, spendable)
     return outcomes
 
@@ -216,6 +223,7 @@ def _store(
 ) -> int:
     account, at = unit.account, rows.at
     submission_id = rows.ids.new()
+    rows.owed += unit.owed
     rows.submissions.append((submission_id, account.id, unit.text, unit.client_ref, unit.origin, at))
     for one in new:
         to, sender_id, route, encoding, segments, price, number, flash, urgent = one

@@ -47,10 +47,11 @@ def accept(
     left_out = [one for recipient in texted for one in recipient.left_out]
     if reading.options.preview or any(recipient.options.preview for recipient in texted):
         return _preview(intake, wanted, raw, left_out, owed)
-    submitted = submit(intake.gateway, wanted)
     heard = [one for one in texted if one.dsn.notify != _NEVER]
     if heard and (left_out or mail.attachments):
-        owed += remarks.remark(wanted, raw, [one for recipient in heard for one in recipient.left_out])
+        unheard = [one for recipient in heard for one in recipient.left_out]
+        wanted = wanted._replace(owed=remarks.remark(wanted, mail, raw, unheard))
+    submitted = submit(intake.gateway, wanted)
     if left_out:
         submitted.add_done_callback(
             lambda done: _note(intake, refused.Case(envelope, mail.from_[0], shown), left_out, done)

@@ -4,6 +4,7 @@ Both are notices without a message; what a mail needs to find its thread stands 
 """
 
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,23 +13,33 @@ from gateway_core.drafts import Draft, Submission
 from gateway_core.errors import Refused
 from gateway_core.notices import Notice
 from mailgate import shown, wording
+from mailgate.body import machines
+from mailgate.mail import Mail
 
 LeftOut = Sequence[tuple[str, Refused]]
 
 
-def remark(wanted: Submission, raw: bytes, left_out: LeftOut) -> list[Notice]:
-    """Who of a group or a list was not texted; and what was attached, where no receipt would name it. One or none."""
+def remark(wanted: Submission, mail: Mail, raw: bytes, left_out: LeftOut) -> tuple[Notice, ...]:
+    """Who of a group or a list was not texted; and what was attached, where no receipt would name it. One or none.
+
+    Who attaches the same again and again, as a camera does, hears of it once a day; a machine, never.
+    """
     origin, told = wanted.origin or {}, wanted.account.terms.receipts
-    attachments = list(origin.get("attachments", [])) if told == "failures" else []
+    attachments = list(origin.get("attachments", []))
+    if told != "failures" or origin.get("unanswered") or machines.wrote(mail):
+        attachments = []
     if told == "none" or not (left_out or attachments):
-        return []
+        return ()
     facts = {
         "origin": _thread(origin),
         "number": wanted.to[0],
         "left_out": _words(left_out),
         "attachments": attachments,
     }
-    return [Notice(wanted.account.id, _key("remark", wanted, raw), "remark", facts)]
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    same = "\0".join((today, origin["envelope_from"], *attachments)).encode("utf-8", "replace")
+    key = _key("remark", wanted, raw) if left_out else _key("attached", wanted._replace(key=None), same)
+    return (Notice(wanted.account.id, key, "remark", facts),)
 
 
 def preview(wanted: Submission, raw: bytes, text: str, drafts: Sequence[Draft], left_out: LeftOut) -> Notice:

@@ -144,6 +144,7 @@ _FOOTERS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
         ),
     )
 )
+_HINTS = tuple(hint for hints, _pattern in _FOOTERS for hint in hints)
 _LINK = re.compile(r"<(?:https?://|#)[^<>\s]{1,1000}>|https?://\S{1,1000}")
 _RULE = re.compile(r"[-_=*#~ ]{2,200}")
 
@@ -159,6 +160,8 @@ def is_link(line: str) -> bool:
 
 def begin(lines: Sequence[str]) -> int:
     """At which of the last lines of a mail something begins that is a server's; how many they are if at none."""
+    if not any_in(_HINTS, "\n".join(lines).lower()):
+        return len(lines)
     said = [folded(line) for line in lines]
     text = " ".join(said)
     for hints, pattern in _FOOTERS:

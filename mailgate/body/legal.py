@@ -126,11 +126,10 @@ _LEGAL: tuple[tuple[str, ...], ...] = (
 )
 _STEMS = tuple(tuple(re.compile(stem) for stem in language) for language in _LEGAL)
 _HINTS = (  # a line with none of these begins no notice: looked for first, since it costs little
-    *("confid", "konfid", "vertrau", "vertrouw", "riserv", "sigilos", "fortrolig", "sekretess"),
-    *("taushet", "tavshed", "luottam", "salassa", "poufn", "privileg", "secret prof", "rechtlich"),
-    *("intended", "addressee", "adressat", "empfänger", "destin", "geadresseerd", "mottaker"),
-    *("modtager", "mottagare", "vastaanottaj", "adresat", "odbiorc", "views", "opinions", "in error"),
-    *("lopd", "2016/679"),
+    *("confid", "konfid", "vertrau", "vertrouw", "riserv", "sigilos", "fortrolig", "sekret"),
+    *("taushet", "tavshed", "luottam", "salassa", "poufn", "privileg", "rechtlich", "intended"),
+    *("addres", "adres", "empfänger", "destin", "mottak", "modtag", "mottag", "vastaanot"),
+    *("odbior", "opinions", "2016/679"),
 )
 
 

@@ -62,7 +62,8 @@ _RULE = re.compile(r"[-_=*~ ]{3,200}")
 _UNDERSCORES = re.compile(r"_{3,200}")
 _LABEL = re.compile(r"[^\W\d_][\w ]{1,30}:\s")
 _MOST_BELOW_RULE = 8
-_LONGEST_CLOSING = 50
+_SHORTEST_NAME = 4
+_LONGEST_CLOSING = 60
 # one of them stands in each block: a line that has no sign of an address counts half
 _ADDRESSES = (
     *("@", "www.", "http", "+", "tel", "tél", "tlf", "phone", "mob", "fax", "linkedin", "facebook"),
@@ -81,7 +82,10 @@ def find(lines: Sequence[str], name: str = "") -> Stretch:
     if "___" in said:
         found = _below_rule(lines, tail)
     if found == len(lines) and any_in(_ADDRESSES, said):
-        found = min(_below_closing(lines, tail), _below_name(lines, tail, name))
+        wanted = name.strip().strip("\"'").lower()
+        found = _below_closing(lines, tail)
+        if found == len(lines) and len(wanted) >= _SHORTEST_NAME and wanted in said and "@" not in wanted:
+            found = _below_name(lines, tail, wanted)
     if found == len(lines):
         return found, found
     end = _postscript(lines, found)
@@ -134,8 +138,10 @@ def _below_closing(lines: Sequence[str], tail: Sequence[int]) -> int:
 
 def _closing(line: str) -> str:
     """`alone`, `named` (the name stands in the same line), or nothing."""
+    if len(line) > _LONGEST_CLOSING:
+        return ""
     folded = line.strip().lower().replace("\u2019", "'")
-    found = _CLOSING.match(folded) if len(folded) <= _LONGEST_CLOSING else None
+    found = _CLOSING.match(folded)
     if found is None:
         return ""
     rest = folded[found.end() :].strip(" ,.!;:*/-–—")
@@ -145,11 +151,8 @@ def _closing(line: str) -> str:
     return "named" if not behind.isalnum() and len(rest.split()) <= 4 and not _STOPS.search(rest) else ""
 
 
-def _below_name(lines: Sequence[str], tail: Sequence[int], name: str) -> int:
+def _below_name(lines: Sequence[str], tail: Sequence[int], wanted: str) -> int:
     """A paragraph that begins with the name that From shows."""
-    wanted = name.strip().strip("\"'").lower()
-    if len(wanted) < 4 or "@" in wanted:
-        return len(lines)
     for at in tail:
         said = lines[at].strip(" *_,").lower()
         if said == wanted or said.startswith((f"{wanted},", f"{wanted} |", f"{wanted} -")):

@@ -62,8 +62,11 @@ def show_message(arguments: argparse.Namespace) -> int:
 
 
 def _with_trail(conn: Connection, row: Any) -> dict[str, Any]:
-    removed = messages.origin(conn, row["submission_id"]).get("removed", [])
-    return {**_shown(row), "removed": removed, "trail": shown.trail(messages.trail(conn, row["id"]))}
+    origin = messages.origin(conn, row["submission_id"])
+    left_out = {
+        name: origin.get(name, []) for name in ("attachments", "removed")
+    }  # of the mail, where it was one
+    return {**_shown(row), **left_out, "trail": shown.trail(messages.trail(conn, row["id"]))}
 
 
 def _shown(row: Any) -> dict[str, Any]:

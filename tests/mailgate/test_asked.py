@@ -108,11 +108,13 @@ def test_a_machine_is_not_told_but_people_are(w: World) -> None:
 
 
 def test_attachments_are_named_where_no_receipt_would_do_it(w: World) -> None:
+    """The same name again is told of once a day, however many mails have it."""
     raw = (
         f"From: {ALICE}\r\nSubject: plan\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
         "--b\r\n\r\nsee the plan\r\n--b\r\nContent-Type: application/pdf; name=plan.pdf\r\n\r\nx\r\n--b--\r\n"
     )
     w.send(raw.encode())
+    w.send(raw.replace("see the plan", "see the new plan").encode())
     note = told(w, "Attachments cannot be texted: plan.pdf")
     assert (note["To"], note["Auto-Submitted"], note["Return-Path"]) == (ALICE, "auto-generated", None)
 
