@@ -13,7 +13,13 @@ _NO_ANSWER_PRECEDENCE = frozenset({"bulk", "junk", "list"})
 # Exchange writes this field on ordinary mail too, with DR, NDR, RN and NRN (MS-OXCMAIL): those speak of reports
 # that are not ours to give. These three speak of automatic answers.
 _SUPPRESSED = frozenset({"all", "oof", "autoreply"})
-_LIST_NAMES = ("list-", "mailing-list", "x-mailing-list")  # RFC 2369, RFC 2919
+_LIST_NAMES = frozenset(  # RFC 2369, RFC 2919, RFC 5064, RFC 8058, and what was there before them
+    {
+        *("list-id", "list-post", "list-help", "list-subscribe", "list-unsubscribe", "list-owner"),
+        *("list-archive", "list-unsubscribe-post", "mailing-list", "x-mailing-list"),
+    }
+)
+_NAMES = _LIST_NAMES | {"auto-submitted", "precedence", "x-precedence", "x-auto-response-suppress"}
 
 
 def keywords(mail: Mail) -> frozenset[str]:
@@ -34,11 +40,13 @@ def precedence(mail: Mail) -> str:
 
 def wants_no_answer(mail: Mail) -> bool:
     """Whether nobody reads what is answered automatically to this mail, or a machine might answer it again."""
-    fields = mail.root.fields
+    fields = mail.root.fields.keys()
+    if fields.isdisjoint(_NAMES):
+        return False
     suppress = mail.header("X-Auto-Response-Suppress")[:_LONGEST].lower()
     return (
         bool(keywords(mail))
         or precedence(mail) in _NO_ANSWER_PRECEDENCE
         or not _SUPPRESSED.isdisjoint(re.split(r"[\s,;]+", suppress))
-        or any(name.startswith(_LIST_NAMES) for name in fields)
+        or not fields.isdisjoint(_LIST_NAMES)
     )

@@ -20,8 +20,10 @@ NAMES = Options._fields
 
 def of_tag(tag: str) -> Options:
     """`flash+urgent`, in any case. Raises UnknownName for any other word: it may be a slip, and costs money."""
+    if not tag:
+        return NO_OPTIONS
     found = NO_OPTIONS
-    for word in tag.lower().split("+") if tag else ():
+    for word in tag.lower().split("+"):
         if word not in NAMES:
             raise UnknownName(f"what stands behind the + is not an option; there are {', '.join(NAMES)}")
         found |= Options(**{word: True})

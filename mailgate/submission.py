@@ -1,6 +1,6 @@
 """What the core is asked to submit of a mail, and what comes back with every notice of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from mailgate import automatic, dsn
 from mailgate.checks import NOT_ALLOWED, Envelope, Recipient
 from mailgate.dsn import MailOptions
 from mailgate.mail import Mail
+from mailgate.options import NO_OPTIONS
 from mailgate.reading import Reading
 from mailgate.trust import Rule
 
@@ -45,13 +46,19 @@ def of_mail(
         client_ref=reading.listed.ref or None if reading.listed else None,
         flash=reading.options.flash,
         urgent=reading.options.urgent,
-        flash_to=_numbers(one for one in texted if one.options.flash),
-        urgent_to=_numbers(one for one in texted if one.options.urgent),
+        flash_to=_with_option(texted, "flash"),
+        urgent_to=_with_option(texted, "urgent"),
     )
 
 
-def _numbers(recipients: Iterable[Recipient]) -> frozenset[str]:
-    return frozenset(to for recipient in recipients for to in recipient.to)
+_NOBODY: frozenset[str] = frozenset()
+
+
+def _with_option(texted: Sequence[Recipient], option: str) -> frozenset[str]:
+    """The numbers of those recipients that ask for it."""
+    if all(one.options is NO_OPTIONS for one in texted):
+        return _NOBODY
+    return frozenset(to for one in texted if getattr(one.options, option) for to in one.to)
 
 
 def _cap(account: Account, rule: Rule | None) -> Cap | None:

@@ -5,6 +5,7 @@ from a person's mail is what a machine's mail is about.
 """
 
 import re
+from functools import lru_cache
 
 from mailgate.mail import Mail
 
@@ -50,8 +51,12 @@ def wrote(mail: Mail) -> bool:
         return False
     if not _HEADERS.isdisjoint(fields):
         return True
-    local = mail.from_[0].partition("@")[0][:_LONGEST].lower() if mail.from_ else ""
-    words = {part for word in _BETWEEN.split(local) for part in (word, *word.split("-"))}
+    return bool(mail.from_) and _names_one(mail.from_[0].partition("@")[0][:_LONGEST])
+
+
+@lru_cache(maxsize=4096)  # the same few write again and again
+def _names_one(local: str) -> bool:
+    words = {part for word in _BETWEEN.split(local.lower()) for part in (word, *word.split("-"))}
     return not _NAMES.isdisjoint(words) or not _NAMES.isdisjoint(
         {word.rstrip("0123456789") for word in words}
     )
