@@ -3,6 +3,8 @@
 The samples and the small hostile mails are cut up, crossed and spoilt where the structure of a mail is. What must hold:
 - `parse` raises nothing but MailTooLarge; the text and the robot's verdict raise nothing;
 - what comes out can be stored: nothing but NULs and halves of characters is lost on the way, and all is UTF-8;
+- every letter of a plain body is texted, or reported with what was left out;
+- a list of recipients that stands in the mail is read, or refused with words;
 - line ends in LF or in CRLF make no difference;
 - no mail under 64 KiB takes longer than half a second.
 """
@@ -11,6 +13,7 @@ import argparse
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -19,8 +22,9 @@ sys.path.insert(0, str(TESTS))
 
 from hostile import HOSTILE  # noqa: E402 - stands beside this folder
 
+from gateway_core.errors import Refused  # noqa: E402
 from gateway_core.storage.storable import storable  # noqa: E402
-from mailgate import body, guard  # noqa: E402
+from mailgate import body, guard, listed, options  # noqa: E402
 from mailgate.errors import MailTooLarge  # noqa: E402
 from mailgate.mail import Mail, parse  # noqa: E402
 
@@ -103,6 +107,39 @@ _PIECES: Sequence[bytes] = (
     *(b"-----END PGP SIGNATURE-----\n", b"\n- ", b"\x30\x80", b"\x24\x80\x04\x02", b"\0\0"),
     *(b"-----Original Message-----\n", b"From: a\nSent: b\nTo: c\n", b"BEGIN:VEVENT\n", b"SUMMARY:x\n"),
     *("\u2028\u200d\u00a0".encode(), "İ".encode(), "\ufeff".encode(), b" " * 400, b"x" * 998, b"1:11 " * 60),
+)
+
+_PIECES += (  # what programs and servers put around a text
+    *(
+        b"Sent from my iPhone\n",
+        b"\n\nGet Outlook for iOS\n\n",
+        b"[EXTERNAL]\n",
+        b"P.S. a\n",
+        b"Virus-free. www.avast.com\n",
+    ),
+    *(
+        b"Kind regards,\nAnna\nAcme Ltd\nTel: +44 1632 960123\nwww.a.example\n",
+        b"____\n",
+        b"Anna Berg\n",
+        b"---\n",
+    ),
+    b"This e-mail is confidential and intended for the addressee only. If received in error, delete it.\n",
+    b"CAUTION: This email originated from outside of the organization. Do not click links.\n",
+    *(b"<div class=gmail_signature>", b"<p class=MsoNormal>", b"<p style='margin:0'>", b"<div id=Signature>"),
+    *(
+        b"-----BEGIN PGP SIGNED MESSAGE-----\n\n",
+        b"-----BEGIN PGP SIGNATURE-----\n",
+        b"-----END PGP SIGNATURE-----\n",
+    ),
+    *(
+        b"to: 447700900123, a\n",
+        b"text: a\n",
+        b"from: b\n",
+        b"ref: c\n",
+        b"+flash ",
+        b"+preview+",
+        b"AB> c\n",
+    ),
 )
 
 Change = Callable[[random.Random, bytes, Sequence[bytes]], bytes]
@@ -202,12 +239,55 @@ def _read(raw: bytes, charset: str) -> Iterator[str]:
     except MailTooLarge:
         return
     yield from _said(mail)
-    for monitoring in (False, True):
-        found = body.text(mail, monitoring=monitoring)
+    for monitoring, text_from, marks in _READINGS:
+        found = body.text(mail, monitoring=monitoring, text_from=text_from, marks=marks)
         yield from (found.text, *(one.text for one in found.removed))
+    yield from _listed(mail)
     for sender in ("a@b.example", ""):
         refused = guard.verdict(mail, envelope_from=sender, own_domains=("sms.localhost",), own_token="t")
         yield str(refused)
+
+
+_OWN = body.Marks(pairs=(("<<", ">>"),), ends=("ENDE",), footers=("Acme", "--"))
+_READINGS = (
+    (False, "auto", body.NO_MARKS),
+    (True, "auto", body.NO_MARKS),
+    (False, "both", _OWN),
+    (False, "subject", _OWN),
+)
+
+
+def _listed(mail: Mail) -> Iterator[str]:
+    asked, subject = options.of_subject(mail.subject)
+    yield from (str(asked), subject)
+    whole = body.text(mail, monitoring=True, text_from="body").text
+    for read, said in ((listed.of_subject, subject), (listed.of_body, whole)):
+        try:
+            yield from map(str, read(said))
+        except Refused as error:
+            yield str(error)
+
+
+# Marks and armour are taken out of a text and are no part of it.
+_TAKEN_OUT = ("sms", "begin pgp")
+
+
+def _lost(raw: bytes, charset: str) -> str:
+    """Letters of a plain body that are neither texted nor reported."""
+    try:
+        mail = parse(raw, charset)
+    except MailTooLarge:
+        return ""
+    root = mail.root
+    if root.type != "text/plain" or root.children or "format" in root.parameters:
+        return ""
+    said = root.text()
+    if any(word in said.lower() for word in _TAKEN_OUT):
+        return ""
+    found = body.text(mail, text_from="body")
+    shown = Counter("".join([found.text, *(piece.text for piece in found.removed)]))
+    lost = Counter(one for one in said if one.isalnum()) - shown
+    return "".join(lost)
 
 
 def _said(mail: Mail) -> Iterator[str]:
@@ -232,6 +312,8 @@ def check(raw: bytes, charset: str = "") -> str:
         kept = storable(text)
         if storable(kept) != kept or "\0" in kept:
             return f"not storable: {text[:200]!r}"
+    if lost := _lost(raw, charset):
+        return f"neither texted nor reported: {lost[:100]!r}"
     if b"\r" not in raw and texts[0] != texts[1]:
         return "with other line ends it is read in another way"
     return ""

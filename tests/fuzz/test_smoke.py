@@ -26,6 +26,16 @@ import fuzz_mail
 fuzz_mail.main()
 """
 
+FORGETFUL = """
+import sys
+sys.path.insert(0, {here!r})
+from mailgate.body import written
+written.note = lambda *pieces: None
+sys.argv = ["fuzz_mail.py", "--seconds", "60", "--seed", "7"]
+import fuzz_mail
+fuzz_mail.main()
+"""
+
 
 def run(*command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
@@ -57,3 +67,9 @@ def test_a_parser_that_lets_halves_of_characters_through_is_found(tmp_path: Path
     assert done.returncode == 1, done.stdout
     assert "surrogates not allowed" in done.stderr
     assert list(tmp_path.glob("fuzz-mail-*.eml"))
+
+
+def test_a_cut_that_is_not_reported_is_found(tmp_path: Path) -> None:
+    done = run("-c", FORGETFUL.format(here=str(HERE)), folder=tmp_path)
+    assert done.returncode == 1, done.stdout
+    assert "neither texted nor reported" in done.stderr
