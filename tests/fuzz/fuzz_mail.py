@@ -285,6 +285,8 @@ def _lost(raw: bytes, charset: str) -> str:
     if any(word in said.lower() for word in _TAKEN_OUT):
         return ""
     found = body.text(mail, text_from="body")
+    if any(piece.why == body.UNREAD for piece in found.removed):
+        return ""
     shown = Counter("".join([found.text, *(piece.text for piece in found.removed)]))
     lost = Counter(one for one in said if one.isalnum()) - shown
     return "".join(lost)
