@@ -1,0 +1,80 @@
+"""What authors ask for when their mail comes twice, in pieces, unproved or for very many."""
+
+import re
+import smtplib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from mail_support import ROWS, World, mail, world
+
+from mailgate import explain
+
+ONE, ABROAD = "+447700900123", ("+4790000001", "+4790000002")
+ALICE, LINES, TITLES, DEVICE, CRON = (
+    f"{name}@acme.example" for name in ("alice", "lines", "titles", "device", "cron")
+)
+SECRET = "device-4711"
+PLAIN = "07700900123@sms.localhost"
+
+ACCOUNT: dict[str, Any] = {
+    **ROWS["account"][0],
+    "receipts": "failures",
+    "alarm_to": ["ops@acme.example"],
+    "opening_credit": "1000.00",
+    "max_segments": 255,
+    "sender": [
+        {"address": ALICE},
+        {"address": LINES, "recipients": "body"},
+        {"address": TITLES, "recipients": "subject"},
+        {"address": DEVICE, "recipients": "body", "accept": "secret", "secret": SECRET},
+        {"address": CRON},
+    ],
+    "contact": [
+        {"name": "oncall", "numbers": [ONE]},
+        {"name": "north", "numbers": [ONE, ABROAD[0]]},
+        {"name": "south", "numbers": [ONE, ABROAD[1]]},
+        *({"name": f"floor{n}", "numbers": [f"+44770090{n}{m:03}" for m in range(100)]} for n in range(10)),
+        {"name": "roof", "numbers": ["+447700910001"]},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def w(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    rows = {**ROWS, "account": [ACCOUNT, ROWS["account"][1]]}
+    with world(tmp_path_factory.mktemp("apart"), rows) as running:
+        yield running
+
+
+# --- explain ----------------------------------------------------------------------------------------------
+
+SMS = "sms@sms.localhost"
+
+
+@pytest.mark.parametrize(
+    ("sender", "to", "body"),
+    [
+        (LINES, [PLAIN, SMS], "to: nobody\ntext: a"),
+        (LINES, [PLAIN, SMS], "to: oncall, nobody\ntext: a"),
+        (LINES, [PLAIN, SMS], "nothing of the kind"),
+        (DEVICE, [f"07700900123+{SECRET}@sms.localhost", "nobody@sms.localhost"], "a"),
+        (DEVICE, [f"north+{SECRET}@sms.localhost", "oncall@sms.localhost"], "a"),
+        (DEVICE, [f"sms+{SECRET}@sms.localhost"], "to: north\ntext: a"),
+    ],
+)
+def test_explain_says_what_becomes_of_the_whole_mail(w: World, sender: str, to: list[str], body: str) -> None:
+    """What is decided behind the last line is decided for all recipients."""
+    raw = mail(body, sender=sender)
+    found = explain.explain(w.state, raw, sender, to, "127.0.0.1")
+    if found["outcome"] == "refused":
+        with pytest.raises(smtplib.SMTPDataError, match=re.escape(found["reason"].partition(": ")[2])):
+            w.send(raw, to, sender)
+    else:
+        numbers = {row["to"] for row in w.of_submission(w.send(raw, to, sender))}
+        assert numbers == {one["to"] for one in found["recipients"] if one["outcome"] == "accepted"}
+
+
+def test_whocan_text_a_group_of_whom_some_can_be_texted(w: World) -> None:
+    found = explain.whocan(w.state, ALICE, "127.0.0.1", "north")
+    assert (found["outcome"], found["to"]) == ("accepted", ONE)
