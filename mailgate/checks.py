@@ -278,7 +278,7 @@ def expand(
             for _name, decide in PROVED_CHECKS:
                 one = decide(intake, envelope, one)
         except Refused as error:
-            refused.append((name, error))
+            refused.append((addresses.hidden_tag(name), error))  # its tag may be a secret
         else:
             found.append(one._replace(options=one.options | known.options))
     most, count = _account(known).terms.max_group, len({to for one in found for to in one.to})

@@ -68,7 +68,7 @@ def of_body(body: str) -> Listed:
         elif key == "text":
             values[key].append(line)
         elif line.strip() and name not in _PASSED_OVER:
-            raise BadListing(f"the line {line.strip()[:40]!r} is neither to:, from:, text: nor ref:")
+            raise BadListing(f"the line {_shown(line)!r} is neither to:, from:, text: nor ref:")
     if "to" not in values or "text" not in values:
         raise BadListing("the mail needs lines to: and text:")
     one = {name: " ".join("".join(values.get(name, [])[:1]).split()) for name in ("from", "ref", "climsgid")}
@@ -78,6 +78,12 @@ def of_body(body: str) -> Listed:
         one["from"],
         one["ref"] or one["climsgid"],
     )
+
+
+def _shown(line: str) -> str:
+    """As records may keep it: what stands behind a name that is not known here may be a password."""
+    name, colon, value = line.strip().partition(":")
+    return f"{name[:40]}: ..." if colon and value else line.strip()[:40]
 
 
 def of_subject(subject: str) -> Listed:

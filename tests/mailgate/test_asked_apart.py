@@ -3,11 +3,16 @@
 import re
 import smtplib
 from collections.abc import Iterator
+from email import message_from_bytes
 from typing import Any
 
 import pytest
+from core_support import wait_for
 from mail_support import ROWS, World, mail, world
+from sqlalchemy import select
 
+from gateway_core import refusals
+from gateway_core.storage import tables
 from mailgate import explain
 
 ONE, ABROAD = "+447700900123", ("+4790000001", "+4790000002")
@@ -45,6 +50,34 @@ def w(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     rows = {**ROWS, "account": [ACCOUNT, ROWS["account"][1]]}
     with world(tmp_path_factory.mktemp("apart"), rows) as running:
         yield running
+
+
+def told(w: World, about: str) -> list[tuple[str, str]]:
+    """To whom and what mails say that say this; at least one."""
+
+    def found() -> list[tuple[str, str]]:
+        with w.gateway.reader.connect() as conn:
+            due = conn.execute(select(tables.notice.c.id).where(tables.notice.c.state == "DUE")).all()
+        mails = [message_from_bytes(path.read_bytes()) for path in w.outbox()]
+        said = [(one["To"], one.get_payload(decode=True).decode()) for one in mails]
+        return [] if due else [one for one in said if about in one[1]]
+
+    wait_for(found)
+    return found()
+
+
+# --- secrets ----------------------------------------------------------------------------------------------
+
+
+def test_a_secret_behind_a_listed_number_is_kept_nowhere(w: World) -> None:
+    """It belongs behind the name of the fixed address; who writes it into the list as well is told without it."""
+    body = f"to: oncall, 07700900124+{SECRET}\ntext: Door 7 open"
+    w.send(mail(body, sender=DEVICE, message_id="door@x.example"), f"sms+{SECRET}@sms.localhost", DEVICE)
+    assert [to for to, _ in told(w, "Not texted: 07700900124+...")] == [DEVICE]
+    with w.gateway.reader.connect() as conn:
+        kept = [str(row) for row in conn.execute(select(tables.notice))]
+        kept += [str(row) for row in refusals.newest(conn, 50)]
+    assert not [row for row in kept if SECRET in row]
 
 
 # --- explain ----------------------------------------------------------------------------------------------

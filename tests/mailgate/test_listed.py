@@ -43,6 +43,7 @@ def test_lines_of_a_body(body: str, found: Listed) -> None:
         ("text: a", "to: and text:"),
         ("to: \ntext: a", "names no recipient"),
         (f"hello\nto: {NUMBER}\ntext: a", "'hello' is neither"),
+        (f"passwort: geheim\nto: {NUMBER}\ntext: a", "'passwort: ...' is neither"),
         (f"to: {'1' * 3000}\ntext: a", "2000 characters"),
     ],
 )
