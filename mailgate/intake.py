@@ -46,11 +46,11 @@ def accept(
     wanted = submission.of_mail(envelope, texted, reading, asked)
     left_out = [one for recipient in texted for one in recipient.left_out]
     if reading.options.preview or any(recipient.options.preview for recipient in texted):
-        return _preview(intake, wanted, raw, left_out, owed)
+        return _preview(intake, wanted, left_out, owed)
     heard = [one for one in texted if one.dsn.notify != _NEVER]
     if heard and (left_out or mail.attachments):
         unheard = [one for recipient in heard for one in recipient.left_out]
-        wanted = wanted._replace(owed=remarks.remark(wanted, mail, raw, unheard))
+        wanted = wanted._replace(owed=remarks.remark(wanted, mail, unheard))
     submitted = submit(intake.gateway, wanted)
     if left_out:
         submitted.add_done_callback(
@@ -73,9 +73,7 @@ def _settled(
     return found
 
 
-def _preview(
-    intake: Intake, wanted: Submission, raw: bytes, left_out: LeftOut, owed: list[Notice]
-) -> "Future[Outcome]":
+def _preview(intake: Intake, wanted: Submission, left_out: LeftOut, owed: list[Notice]) -> "Future[Outcome]":
     """Everything is decided, and mailed to the author instead of texted to anybody."""
     text, drafted, refusals = drafts.decide(intake.gateway.snapshot, wanted)
     if refusals:
@@ -84,7 +82,7 @@ def _preview(
         (one.to, Accepted(0, State.QUEUED, len(one.segments), str(one.segments.encoding), one.price))
         for one in drafted
     ]
-    owed.append(remarks.preview(wanted, raw, text, drafted, left_out))
+    owed.append(remarks.preview(wanted, text, drafted, left_out))
     return _after(_done(Outcome(0, tuple(would_be))), intake, owed)
 
 

@@ -4,6 +4,7 @@ Both are notices without a message; what a mail needs to find its thread stands 
 """
 
 import hashlib
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +20,7 @@ from mailgate.mail import Mail
 LeftOut = Sequence[tuple[str, Refused]]
 
 
-def remark(wanted: Submission, mail: Mail, raw: bytes, left_out: LeftOut) -> tuple[Notice, ...]:
+def remark(wanted: Submission, mail: Mail, left_out: LeftOut) -> tuple[Notice, ...]:
     """Who of a group or a list was not texted; and what was attached, where no receipt would name it. One or none.
 
     Who attaches the same again and again, as a camera does, hears of it once a day; a machine, never.
@@ -36,13 +37,15 @@ def remark(wanted: Submission, mail: Mail, raw: bytes, left_out: LeftOut) -> tup
         "left_out": _words(left_out),
         "attachments": attachments,
     }
-    today = time.strftime("%Y-%m-%d", time.gmtime())
-    same = "\0".join((today, origin["envelope_from"], *attachments)).encode("utf-8", "replace")
-    key = _key("remark", wanted, raw) if left_out else _key("attached", wanted._replace(key=None), same)
+    if left_out:
+        key = _key("remark", wanted, [to for to, _ in left_out])
+    else:
+        today = time.strftime("%Y-%m-%d", time.gmtime())
+        key = _named("attached", wanted, today, origin["envelope_from"], *attachments)
     return (Notice(wanted.account.id, key, "remark", facts),)
 
 
-def preview(wanted: Submission, raw: bytes, text: str, drafts: Sequence[Draft], left_out: LeftOut) -> Notice:
+def preview(wanted: Submission, text: str, drafts: Sequence[Draft], left_out: LeftOut) -> Notice:
     """The exact text, its segments, what it would cost and which characters make it dearer."""
     origin, currency = wanted.origin or {}, wanted.account.currency
     segments = drafts[0].segments
@@ -60,7 +63,7 @@ def preview(wanted: Submission, raw: bytes, text: str, drafts: Sequence[Draft], 
         "attachments": list(origin.get("attachments", [])),
         "left_out": _words(left_out),
     }
-    return Notice(wanted.account.id, _key("preview", wanted, raw), "preview", facts)
+    return Notice(wanted.account.id, _key("preview", wanted, wanted.to), "preview", facts)
 
 
 def _thread(origin: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,10 +75,17 @@ def _words(left_out: LeftOut) -> list[list[str]]:
     return [[to, str(error)] for to, error in left_out]
 
 
-def _key(kind: str, wanted: Submission, raw: bytes) -> str:
-    """The same mail again, by the same marks as for its texts, is told of once."""
+def _key(kind: str, wanted: Submission, about: Sequence[str]) -> str:
+    """The same mail again, by the same marks as for its texts, is told of once for the same recipients: a relay may
+    split it. One without marks is a new one each time, and so are its texts.
+    """
     key = wanted.key
-    same = f"{key.value}\0{key.mail_digest}".encode("utf-8", "replace") if key else raw
+    marks = (key.value, key.mail_digest, *sorted(about)) if key else (secrets.token_hex(),)
+    return _named(kind, wanted, *marks)
+
+
+def _named(kind: str, wanted: Submission, *marks: str) -> str:
+    same = "\0".join(marks).encode("utf-8", "replace")
     return f"{kind}:{wanted.account.id}:{hashlib.sha256(same).hexdigest()}"
 
 

@@ -59,7 +59,10 @@ def told(w: World, about: str) -> list[tuple[str, str]]:
         with w.gateway.reader.connect() as conn:
             due = conn.execute(select(tables.notice.c.id).where(tables.notice.c.state == "DUE")).all()
         mails = [message_from_bytes(path.read_bytes()) for path in w.outbox()]
-        said = [(one["To"], one.get_payload(decode=True).decode()) for one in mails]
+        said = [
+            (one["To"], f"{one['Subject']}\n{one.get_payload(decode=True).decode()}".replace("\r", ""))
+            for one in mails
+        ]
         return [] if due else [one for one in said if about in one[1]]
 
     wait_for(found)
@@ -78,6 +81,33 @@ def test_a_secret_behind_a_listed_number_is_kept_nowhere(w: World) -> None:
         kept = [str(row) for row in conn.execute(select(tables.notice))]
         kept += [str(row) for row in refusals.newest(conn, 50)]
     assert not [row for row in kept if SECRET in row]
+
+
+# --- again, and in pieces ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("first", "message_id"), [("north", "group"), ("oncall", "one")])
+def test_a_mail_that_a_relay_split_is_told_of_in_each_piece(w: World, first: str, message_id: str) -> None:
+    """The second piece texts nobody anew: its one number has had the text."""
+    raw = mail(f"split {message_id}", message_id=f"{message_id}@split.example", Subject=message_id)
+    replies = [w.send(raw, f"{name}@sms.localhost") for name in (first, "south", "south")]
+    assert len(set(replies)) == 1
+    words = [words for _, words in told(w, f"Re: {message_id}\nNot texted") if "+47 90 00 00 02" in words]
+    assert len(words) == 1
+
+
+def test_a_preview_that_a_relay_split_comes_for_each_piece(w: World) -> None:
+    raw = mail("split preview", message_id="preview@split.example", Subject="+preview a")
+    for to in (PLAIN, "roof@sms.localhost", "roof@sms.localhost"):
+        w.send(raw, to)
+    assert len(told(w, "split preview")) == 2
+
+
+def test_a_preview_of_a_mail_without_marks_comes_each_time(w: World) -> None:
+    """Nothing tells such a mail from the same one again, once the account's terms have changed."""
+    for _ in range(2):
+        w.send(mail("no marks", Subject="+preview a"), PLAIN)
+    assert len(told(w, "no marks")) == 2
 
 
 # --- explain ----------------------------------------------------------------------------------------------
