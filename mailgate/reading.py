@@ -12,7 +12,7 @@ from gateway_core.drafts import compose
 from gateway_core.encoding import Segments
 from gateway_core.errors import NothingToText, Refused, UnknownSender
 from mailgate import body, guard, listed, trust
-from mailgate.body import Text
+from mailgate.body import Text, banners
 from mailgate.body.sealed import is_sealed
 from mailgate.checks import NOT_ALLOWED, Envelope, Intake, Recipient
 from mailgate.errors import Encrypted, FromNotCovered, MailTooLarge, NotAuthentic, SpfNotPassed
@@ -85,7 +85,7 @@ _FROM = "the address in From may not text for this account"
 
 def _listed(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
     """Whom does it list, and what does it ask for?"""
-    options, subject = of_subject(known.mail.subject)
+    options, subject = _asked(known.mail)
     known = known._replace(options=options)
     if not known.lists:
         return known
@@ -93,6 +93,11 @@ def _listed(intake: Intake, envelope: Envelope, rule: Rule, account: Account, kn
         return known._replace(listed=listed.of_subject(subject))
     lines = body.text(known.mail, text_from="body", monitoring=True).text
     return known._replace(listed=listed.of_body(lines))
+
+
+def _asked(mail: Mail) -> tuple[Options, str]:
+    """A server may have put its [EXTERNAL] before what the author's subject begins with."""
+    return of_subject(banners.without_tag(mail.subject))
 
 
 def _encrypted(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
@@ -109,7 +114,7 @@ def _encrypted(intake: Intake, envelope: Envelope, rule: Rule, account: Account,
 def _said(rule: Rule, account: Account, known: Reading, text_from: str) -> Text:
     terms, mail = account.terms, known.mail
     if known.options is not NO_OPTIONS:
-        mail = mail._replace(subject=of_subject(mail.subject)[1])
+        mail = mail._replace(subject=_asked(mail)[1])
     marks = body.Marks(terms.markers, terms.end_markers, terms.footers)
     instead = known.listed.text if known.listed else None
     return body.text(mail, text_from=text_from, monitoring=rule.monitoring, marks=marks, instead=instead)

@@ -69,6 +69,20 @@ def told(w: World, about: str) -> list[tuple[str, str]]:
     return found()
 
 
+# --- what a server puts before a subject ------------------------------------------------------------------
+
+
+def test_options_and_lists_are_read_behind_an_external_tag(w: World) -> None:
+    """Who asks for a preview must not be texted for."""
+    said = w.send(mail("a", Subject="[EXTERNAL] +preview Van"), PLAIN)
+    assert said.startswith("2.0.0 accepted as a preview")
+    raw = mail("Tank 3 empty", sender=TITLES, Subject="[EXT]: +urgent oncall")
+    rows = w.of_submission(w.send(raw, "sms@sms.localhost", TITLES))
+    assert [(row["to"], row["urgent"]) for row in rows] == [(ONE, True)]
+    raw = mail("", Subject="[EXTERNAL] +urgent Van 3")
+    assert [row["text"] for row in w.of_submission(w.send(raw))] == ["Van 3"]
+
+
 # --- secrets ----------------------------------------------------------------------------------------------
 
 
