@@ -13,13 +13,14 @@ from gateway_core.submit import Accepted, Outcome, submit
 from mailgate import dsn, guard, refused, remarks, submission
 from mailgate.checks import Envelope, Intake, Recipient, expand, settle
 from mailgate.dsn import MailOptions
-from mailgate.errors import Loop, MailTooLarge
+from mailgate.errors import GroupTooLarge, Loop, MailTooLarge
 from mailgate.mail import Mail
 from mailgate.reading import Reading, read
 from mailgate.remarks import LeftOut
 from mailgate.trust import Shown
 
 _NEVER = ("NEVER",)  # no report is wanted of this recipient (RFC 3461, section 4.1)
+MOST_NUMBERS = 1000  # that one mail may reach, of all its groups: one transaction writes a message for each
 _LONGEST_FORWARD = 1_000_000  # bytes of a mail to postmaster
 
 
@@ -44,6 +45,8 @@ def accept(
     reading = read(intake, envelope, texted[0], mail, shown, lists=any(one.is_listed() for one in texted))
     texted = _settled(intake, envelope, texted, reading)
     wanted = submission.of_mail(envelope, texted, reading, asked)
+    if len(wanted.to) > MOST_NUMBERS:
+        raise GroupTooLarge(f"the mail is for {len(wanted.to)} numbers; at most {MOST_NUMBERS} a mail")
     left_out = [one for recipient in texted for one in recipient.left_out]
     if reading.options.preview or any(recipient.options.preview for recipient in texted):
         return _preview(intake, wanted, left_out, owed)

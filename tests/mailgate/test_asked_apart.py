@@ -26,7 +26,7 @@ ACCOUNT: dict[str, Any] = {
     **ROWS["account"][0],
     "receipts": "failures",
     "alarm_to": ["ops@acme.example"],
-    "opening_credit": "1000.00",
+    "opening_credit": "10000.00",
     "max_segments": 255,
     "sender": [
         {"address": ALICE},
@@ -81,6 +81,29 @@ def test_options_and_lists_are_read_behind_an_external_tag(w: World) -> None:
     assert [(row["to"], row["urgent"]) for row in rows] == [(ONE, True)]
     raw = mail("", Subject="[EXTERNAL] +urgent Van 3")
     assert [row["text"] for row in w.of_submission(w.send(raw))] == ["Van 3"]
+
+
+# --- very many --------------------------------------------------------------------------------------------
+
+FLOORS = [f"floor{n}" for n in range(10)]  # 1,000 numbers
+
+
+def test_the_groups_of_one_mail_reach_a_bounded_number_of_phones(w: World) -> None:
+    """What is refused is sent in another mail by whoever keeps to RFC 5321, section 4.5.3.1.10."""
+    with w.client() as client:
+        client.ehlo("client.example")
+        client.mail(ALICE)
+        replies = [client.rcpt(f"{name}@sms.localhost") for name in [*FLOORS, "oncall", "roof"]]
+        assert [code for code, _ in replies] == [250] * 10 + [452] * 2
+        assert replies[-1][1] == b"4.5.3 at most 1000 numbers a mail; send the rest in another one"
+        code, words = client.data(mail("fire"))
+        assert (code, len(w.of_submission(words.decode()))) == (250, 1000)
+
+
+def test_who_is_proved_by_the_mail_is_refused_so_many(w: World) -> None:
+    to = [f"{name}+{SECRET}@sms.localhost" for name in [*FLOORS, "roof"]]
+    with pytest.raises(smtplib.SMTPDataError, match=r"550.*5\.5\.3 the mail is for 1001 numbers"):
+        w.send(mail("fire", sender=DEVICE), to, DEVICE)
 
 
 # --- secrets ----------------------------------------------------------------------------------------------
