@@ -166,7 +166,9 @@ def _forward(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
 
 
 def _remark(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
-    return _to_author(state, notice, remarks.remark_words(notice.facts))
+    origin = notice.facts["origin"]
+    words = FOR_PEOPLE.format(author=origin["from"]) if origin.get("unanswered") else ""
+    return _to_author(state, notice, remarks.remark_words(notice.facts) + words)
 
 
 def _preview(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:

@@ -7,6 +7,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gateway_core import encoding, money, numbers
@@ -17,6 +18,7 @@ from mailgate import shown, wording
 from mailgate.body import machines
 from mailgate.mail import Mail
 
+_MOST_COSTLY = 50  # characters that a preview names: a Chinese text has as many as it is long
 LeftOut = Sequence[tuple[str, Refused]]
 
 
@@ -48,7 +50,8 @@ def remark(wanted: Submission, mail: Mail, left_out: LeftOut) -> tuple[Notice, .
 def preview(wanted: Submission, text: str, drafts: Sequence[Draft], left_out: LeftOut) -> Notice:
     """The exact text, its segments, what it would cost and which characters make it dearer."""
     origin, currency = wanted.origin or {}, wanted.account.currency
-    segments = drafts[0].segments
+    segments, costs = drafts[0].segments, encoding.costs(text)
+    named = replace(costs, characters=costs.characters[:_MOST_COSTLY])
     facts = {
         "origin": _thread(origin),
         "number": drafts[0].to,
@@ -58,7 +61,8 @@ def preview(wanted: Submission, text: str, drafts: Sequence[Draft], left_out: Le
         "prices": [[draft.to, money.show(draft.price, currency)] for draft in drafts],
         "price": money.show(sum(draft.price for draft in drafts), currency),
         "currency": currency,
-        "costs": shown.costs(encoding.costs(text)),
+        "costs": shown.costs(named),
+        "more_costly": len(costs.characters) - len(named.characters),
         "removed": list(origin.get("removed", [])),
         "attachments": list(origin.get("attachments", [])),
         "left_out": _words(left_out),
@@ -104,6 +108,8 @@ def preview_words(facts: dict[str, Any]) -> str:
         lines.append(wording.COSTLY[one["why"]].format(**one))
         if one["instead"] != one["character"]:
             lines.append(wording.INSTEAD.format(instead=one["instead"] or "left out"))
+    if facts.get("more_costly"):
+        lines.append(wording.MORE_COSTLY.format(count=facts["more_costly"]))
     fewer = facts["costs"]["segments_transliterated"]
     if fewer < len(parts):
         lines.append(wording.FEWER.format(segments=_segments(fewer)))
