@@ -267,6 +267,8 @@ def expand(
     """What a mail lists instead of `known`, each decided by itself; those that are refused are left out of the
     first one that is not. Raises the first refusal where none is left, and GroupTooLarge.
     """
+    if f"+{sender_id}" in intake.gateway.snapshot.numbers:  # Clickatell has numbers without it
+        sender_id = f"+{sender_id}"
     found: list[Recipient] = []
     refused: list[tuple[str, Refused]] = []
     for name in names:

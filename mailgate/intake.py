@@ -47,19 +47,23 @@ def accept(
     wanted = submission.of_mail(envelope, texted, reading, asked)
     if len(wanted.to) > MOST_NUMBERS:
         raise GroupTooLarge(f"the mail is for {len(wanted.to)} numbers; at most {MOST_NUMBERS} a mail")
-    left_out = [one for recipient in texted for one in recipient.left_out]
+    left_out = _left_out(texted)
     if reading.options.preview or any(recipient.options.preview for recipient in texted):
         return _preview(intake, wanted, left_out, owed)
     heard = [one for one in texted if one.dsn.notify != _NEVER]
     if heard and (left_out or mail.attachments):
-        unheard = [one for recipient in heard for one in recipient.left_out]
-        owed += remarks.remark(wanted, mail, unheard)
+        owed += remarks.remark(wanted, mail, _left_out(heard))
     submitted = submit(intake.gateway, wanted._replace(owed=tuple(owed)) if owed else wanted)
     if left_out:
         submitted.add_done_callback(
             lambda done: _note(intake, refused.Case(envelope, mail.from_[0], shown), left_out, done)
         )
     return submitted
+
+
+def _left_out(texted: Sequence[Recipient]) -> LeftOut:
+    """Each once, though several groups may have it."""
+    return list(dict(one for recipient in texted for one in recipient.left_out).items())
 
 
 def _settled(

@@ -91,8 +91,10 @@ def _listed(intake: Intake, envelope: Envelope, rule: Rule, account: Account, kn
         return known
     if rule.recipients == "subject":
         return known._replace(listed=listed.of_subject(subject))
-    lines = body.text(known.mail, text_from="body", monitoring=True).text
-    return known._replace(listed=listed.of_body(lines))
+    lines = body.text(known.mail, text_from="body", monitoring=True)
+    if _is_unread(lines):
+        raise MailTooLarge(_UNREAD)
+    return known._replace(listed=listed.of_body(lines.text))
 
 
 def _asked(mail: Mail) -> tuple[Options, str]:
@@ -120,12 +122,18 @@ def _said(rule: Rule, account: Account, known: Reading, text_from: str) -> Text:
     return body.text(mail, text_from=text_from, monitoring=rule.monitoring, marks=marks, instead=instead)
 
 
+_UNREAD = "the body is longer than is read here"
+
+
+def _is_unread(text: Text) -> bool:
+    return any(piece.why == body.UNREAD for piece in text.removed)
+
+
 def _text(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
     """Is there something to text?"""
     text = known.text
-    unread = any(piece.why == body.UNREAD for piece in text.removed)
-    if unread and text.source != "body":  # the subject is no stand-in for a body that was given up
-        raise MailTooLarge("the body is longer than is read here")
+    if _is_unread(text) and text.source != "body":  # the subject is no stand-in for a body that was given up
+        raise MailTooLarge(_UNREAD)
     if not text.text.strip():
         raise NothingToText("there is nothing to text in this mail")
     return known

@@ -69,6 +69,29 @@ def told(w: World, about: str) -> list[tuple[str, str]]:
     return found()
 
 
+# --- lists ------------------------------------------------------------------------------------------------
+
+
+def test_a_number_of_ours_as_sender_id_needs_no_plus(w: World) -> None:
+    """As the interface that the lines are taken from has it."""
+    raw = mail("to: oncall\nfrom: 447700900901\ntext: a", sender=LINES)
+    rows = w.of_submission(w.send(raw, "sms@sms.localhost", LINES))
+    assert [row["sender_id"] for row in rows] == ["+447700900901"]
+
+
+def test_a_list_that_is_not_read_to_its_end_is_refused(w: World) -> None:
+    raw = mail("to: oncall\ntext: a\n" + "text: long\n" * 30_000 + "to: roof", sender=LINES)
+    with pytest.raises(smtplib.SMTPDataError, match=r"5\.3\.4 the body is longer than is read here"):
+        w.send(raw, "sms@sms.localhost", LINES)
+
+
+def test_who_is_in_two_groups_is_left_out_once(w: World) -> None:
+    raw = mail("twice", Subject="Twice")
+    w.send(raw, ["north@sms.localhost", "north+flash@sms.localhost"])
+    ((_, words),) = told(w, "Re: Twice\nNot texted")
+    assert words.count("Not texted") == 1
+
+
 # --- what a server puts before a subject ------------------------------------------------------------------
 
 

@@ -29,6 +29,7 @@ NUMBER, OTHER = "447700900123", "+44 7700 900124"
             Listed((NUMBER,), "a", ref="17"),
         ),
         (f"\n\nto: {NUMBER}\n\ntext:\na", Listed((NUMBER,), "a")),
+        (f"to: {NUMBER}\nref: {'7' * 300}\ntext: a", Listed((NUMBER,), "a", ref="7" * 255)),
     ],
 )
 def test_lines_of_a_body(body: str, found: Listed) -> None:
