@@ -166,7 +166,7 @@ def _read(
         except Refused as error:
             verdict.note(name, error, _why_from(state, account, known) if name == "from" else "")
         else:
-            verdict.note(name)
+            verdict.note(name, detail=str(known.options) if name == "listed" else "")
     return known
 
 
@@ -217,7 +217,7 @@ def _recipients(
         except Refused as error:
             verdict.note(f"{name} {address}", error, counts=late)
             return [_decided(address, "refused", said(error))]
-        verdict.note(f"{name} {address}", counts=False)
+        verdict.note(f"{name} {address}", detail=str(known.options) if name == "number" else "")
         if isinstance(known.named, addresses.Operator | addresses.ReturnPath):
             return [_decided(address, "accepted", "to the operator")]
     if not known.is_listed():

@@ -13,6 +13,9 @@ class Options(NamedTuple):
     def __or__(self, other: "Options") -> "Options":
         return Options(*(one or two for one, two in zip(self, other, strict=True)))
 
+    def __str__(self) -> str:
+        return ", ".join(name for name, wanted in zip(self._fields, self, strict=True) if wanted)
+
 
 NO_OPTIONS = Options()
 NAMES = Options._fields

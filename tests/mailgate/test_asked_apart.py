@@ -215,6 +215,16 @@ def test_explain_says_what_becomes_of_the_whole_mail(w: World, sender: str, to: 
         assert numbers == {one["to"] for one in found["recipients"] if one["outcome"] == "accepted"}
 
 
+@pytest.mark.parametrize(
+    ("to", "subject", "check"),
+    [("07700900123+preview+flash@sms.localhost", "a", "number"), (PLAIN, "+flash +preview a", "listed")],
+)
+def test_explain_says_what_is_asked_for(w: World, to: str, subject: str, check: str) -> None:
+    found = explain.explain(w.state, mail("a", Subject=subject), ALICE, [to], "127.0.0.1")
+    details = {one["name"].partition(" ")[0]: one["detail"] for one in found["checks"]}
+    assert details[check] == "flash, preview"
+
+
 def test_whocan_text_a_group_of_whom_some_can_be_texted(w: World) -> None:
     found = explain.whocan(w.state, ALICE, "127.0.0.1", "north")
     assert (found["outcome"], found["to"]) == ("accepted", ONE)
