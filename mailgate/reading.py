@@ -18,7 +18,7 @@ from mailgate.checks import NOT_ALLOWED, Envelope, Intake, Recipient
 from mailgate.errors import Encrypted, FromNotCovered, MailTooLarge, NotAuthentic, SpfNotPassed
 from mailgate.listed import Listed
 from mailgate.mail import Mail
-from mailgate.options import NO_OPTIONS, Options, of_subject
+from mailgate.options import NO_OPTIONS, Options, of_fields, of_subject
 from mailgate.trust import Rule, Shown, Standing
 
 
@@ -31,7 +31,7 @@ class Reading(NamedTuple):
     segments: Segments | None = None  # of the text, under the account's terms
     lists: bool = False  # whether its recipients stand in it
     listed: Listed | None = None
-    options: Options = NO_OPTIONS  # that its subject begins with
+    options: Options = NO_OPTIONS  # for all: that its subject begins with, or a preview for one of them
 
 
 def _standing(envelope: Envelope, rule: Rule, address: str, known: Reading) -> Standing:
@@ -86,7 +86,9 @@ _FROM = "the address in From may not text for this account"
 def _listed(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
     """Whom does it list, and what does it ask for?"""
     options, subject = _asked(known.mail)
-    known = known._replace(options=options)
+    fields = (*known.mail.headers("To"), *known.mail.headers("Cc"))
+    named = of_fields(fields, intake.settings.mail.domains)
+    known = known._replace(options=options if named is NO_OPTIONS else options | named)
     if not known.lists:
         return known
     if rule.recipients == "subject":

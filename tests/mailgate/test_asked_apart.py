@@ -180,6 +180,17 @@ def test_a_preview_that_a_relay_split_comes_for_each_piece(w: World) -> None:
     assert len(told(w, "split preview")) == 2
 
 
+@pytest.mark.parametrize(
+    "to", ["oncall+preview@SMS.localhost, b@x.example", "<roof+flash+PREVIEW+urgent@sms.localhost>"]
+)
+def test_a_piece_without_the_tag_is_a_preview_too(w: World, to: str) -> None:
+    """Who asked for a preview of a mail to two would have texted the other one."""
+    said = w.send(mail("split by a relay", To=f"{to}, {PLAIN}"))
+    assert said.startswith("2.0.0 accepted as a preview")
+    said = w.send(mail("of others", To="oncall+preview@x.example, +preview, b+previews@sms.localhost"))
+    assert said.startswith("2.0.0 s")
+
+
 def test_a_preview_of_a_mail_without_marks_comes_each_time(w: World) -> None:
     """Nothing tells such a mail from the same one again, once the account's terms have changed."""
     for _ in range(2):
