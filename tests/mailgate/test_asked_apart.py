@@ -160,6 +160,20 @@ def test_a_secret_behind_a_listed_number_is_kept_nowhere(w: World) -> None:
     assert not [row for row in kept if SECRET in row]
 
 
+def test_a_listed_name_that_may_be_a_secret_leaves_a_record_without_it(w: World) -> None:
+    raw = mail(f"to: oncall, {SECRET}, hush-hush\ntext: Door 8 open", sender=DEVICE)
+    w.send(raw, f"sms+{SECRET}@sms.localhost", DEVICE)
+
+    def kept() -> set[tuple[str, str]]:
+        with w.gateway.reader.connect() as conn:
+            newest = refusals.newest(conn, 50)
+        return {(row["recipient"], row["words"]) for row in newest if row["sender"] == DEVICE}
+
+    wait_for(lambda: ("...", "... is neither a number nor a contact of acme") in kept())
+    assert SECRET not in str(kept())
+    assert "hush" not in str(kept())
+
+
 # --- again, and in pieces ---------------------------------------------------------------------------------
 
 
