@@ -28,7 +28,7 @@ class Notice:
 
     account_id: int | None
     event_key: str
-    kind: str  # receipt, reply, gathered, alarm, forward
+    kind: str  # receipt, reply, gathered, remark, preview, alarm, forward
     facts: dict[str, Any]
     target: str = ""
     message_id: int | None = None

@@ -199,6 +199,10 @@ def _decide_again(
             submission_id = _store(unit, new, known, results, rows)
     except Refused as error:
         results.update({one.to: error for one in new})
+    else:
+        rows.owed += (
+            unit.owed
+        )  # also of a repeat: another part of a mail that a relay split may have owed less
     return Outcome(submission_id, tuple(results.items()))
 
 
@@ -223,7 +227,6 @@ def _store(
 ) -> int:
     account, at = unit.account, rows.at
     submission_id = rows.ids.new()
-    rows.owed += unit.owed
     rows.submissions.append((submission_id, account.id, unit.text, unit.client_ref, unit.origin, at))
     for one in new:
         to, sender_id, route, encoding, segments, price, number, flash, urgent = one

@@ -267,6 +267,8 @@ def expand(
     """What a mail lists instead of `known`, each decided by itself; those that are refused are left out of the
     first one that is not. Raises the first refusal where none is left, and GroupTooLarge.
     """
+    if f"+{sender_id}" in intake.gateway.snapshot.numbers:  # Clickatell has numbers without it
+        sender_id = f"+{sender_id}"
     found: list[Recipient] = []
     refused: list[tuple[str, Refused]] = []
     for name in names:
@@ -278,7 +280,7 @@ def expand(
             for _name, decide in PROVED_CHECKS:
                 one = decide(intake, envelope, one)
         except Refused as error:
-            refused.append((name, error))
+            refused.append((addresses.hidden_tag(name), error))  # its tag may be a secret
         else:
             found.append(one._replace(options=one.options | known.options))
     most, count = _account(known).terms.max_group, len({to for one in found for to in one.to})

@@ -5,6 +5,7 @@ address. Every mail of ours says that it is one (RFC 3834 §5) and carries the m
 """
 
 import email.utils
+import hashlib
 import re
 from dataclasses import dataclass, replace
 from email.headerregistry import Address
@@ -21,6 +22,8 @@ from mailgate.checks import Intake
 from mailgate.wording import ALARM_WORDS, FOR_PEOPLE, GATHERED, REASON_WORDS, RECEIPT_WORDS
 
 _USABLE_ID = re.compile(r"[!-;=?-~]{3,500}")  # what fits a line without folding or encoding (RFC 5322 §2.1.1)
+# Python decodes encoded words (RFC 2047) in any field, and no id is what it was then.
+_ENCODED_WORD = re.compile(r"=\?[^?]*\?[bBqQ]\?.*\?=")
 _LONGEST_GATHERED = 500_000  # characters of the texts in one mail
 _MOST_REFERENCES = 20  # the first and the last ones; RFC 5322 §3.6.4 lets them grow for ever
 
@@ -166,7 +169,9 @@ def _forward(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
 
 
 def _remark(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
-    return _to_author(state, notice, remarks.remark_words(notice.facts))
+    origin = notice.facts["origin"]
+    words = FOR_PEOPLE.format(author=origin["from"]) if origin.get("unanswered") else ""
+    return _to_author(state, notice, remarks.remark_words(notice.facts) + words)
 
 
 def _preview(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
@@ -211,13 +216,20 @@ def _thread(origin: dict[str, Any], to: tuple[str, ...], number: str) -> _Thread
     subject = origin.get("subject", "").strip() or f"SMS {numbers.display(number)}"
     subject = subject if subject.lower().startswith("re:") else f"Re: {subject}"
     message_id = origin.get("message_id", "")
-    if not _USABLE_ID.fullmatch(message_id):
-        root = f"sms.{number.removeprefix('+')}.{to[0].rpartition('@')[2]}@mailgate.invalid"
-        return _Thread(to, subject, (root,))
-    chain = [*filter(_USABLE_ID.fullmatch, origin.get("references", ())), message_id]
+    if not _is_usable(message_id):
+        domain = to[0].rpartition("@")[2]
+        domain = (
+            domain if _is_usable(domain) else hashlib.sha256(domain.encode("utf-8", "replace")).hexdigest()
+        )
+        return _Thread(to, subject, (f"sms.{number.removeprefix('+')}.{domain}@mailgate.invalid",))
+    chain = [*filter(_is_usable, origin.get("references", ())), message_id]
     if len(chain) > _MOST_REFERENCES:
         chain = [chain[0], *chain[1 - _MOST_REFERENCES :]]
     return _Thread(to, subject, tuple(chain))
+
+
+def _is_usable(message_id: str) -> bool:
+    return bool(_USABLE_ID.fullmatch(message_id)) and not _ENCODED_WORD.search(message_id)
 
 
 def _begin(state: Intake, notice: Row[Any], thread: _Thread) -> EmailMessage:

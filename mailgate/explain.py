@@ -84,9 +84,10 @@ def whocan(state: Intake, mail_from: str, ip: str, number: str) -> dict[str, Any
     _, account = _sender(state, envelope, shown, verdict)
     domain = state.settings.mail.domains[0]
     address = number if "@" in number else f"{number}@{domain}"
-    recipient = _recipients(state, envelope, address, _named(state, envelope, address), None, None, verdict)[
-        0
-    ]
+    named = _named(state, envelope, address)
+    recipients = _recipients(state, envelope, address, named, None, None, verdict)
+    # of a group those who can be texted are
+    recipient = next((one for one in recipients if one["outcome"] == "accepted"), recipients[0])
     verdict.reason = verdict.reason or recipient["reason"]
     return {
         "outcome": "refused" if verdict.reason else "accepted",
@@ -165,7 +166,7 @@ def _read(
         except Refused as error:
             verdict.note(name, error, _why_from(state, account, known) if name == "from" else "")
         else:
-            verdict.note(name)
+            verdict.note(name, detail=str(known.options) if name == "listed" else "")
     return known
 
 
@@ -202,7 +203,10 @@ def _recipients(
     segments: Segments | None,
     verdict: Verdict,
 ) -> list[dict[str, Any]]:
-    """One for each number that the address names. What waits for the proof of its sender is decided as proved."""
+    """One for each number that the address names. What waits for the proof of its sender is decided as proved; what
+    is decided only behind the mail's last line, such as that and a list, refuses the mail for everybody.
+    """
+    late = known.pending
     tag = known.named.tag if isinstance(known.named, addresses.Typed) else None  # without its secret
     known, address = Recipient(address), addresses.hidden_tag(address)
     for name, decide in (*checks.SENDER_CHECKS, *checks.PROVED_CHECKS):
@@ -211,9 +215,9 @@ def _recipients(
             if tag is not None and isinstance(known.named, addresses.Typed):
                 known = known._replace(named=known.named._replace(tag=tag))
         except Refused as error:
-            verdict.note(f"{name} {address}", error, counts=False)
+            verdict.note(f"{name} {address}", error, counts=late)
             return [_decided(address, "refused", said(error))]
-        verdict.note(f"{name} {address}", counts=False)
+        verdict.note(f"{name} {address}", detail=str(known.options) if name == "number" else "")
         if isinstance(known.named, addresses.Operator | addresses.ReturnPath):
             return [_decided(address, "accepted", "to the operator")]
     if not known.is_listed():
@@ -223,7 +227,7 @@ def _recipients(
     try:
         texted = checks.expand(state, envelope, known, reading.listed.to, reading.listed.sender_id)
     except Refused as error:
-        verdict.note(f"listed {address}", error, counts=False)
+        verdict.note(f"listed {address}", error)
         return [_decided(address, "refused", said(error))]
     return [one for each in texted for one in _numbers(state, each, segments)]
 

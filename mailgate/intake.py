@@ -13,13 +13,14 @@ from gateway_core.submit import Accepted, Outcome, submit
 from mailgate import dsn, guard, refused, remarks, submission
 from mailgate.checks import Envelope, Intake, Recipient, expand, settle
 from mailgate.dsn import MailOptions
-from mailgate.errors import Loop, MailTooLarge
+from mailgate.errors import GroupTooLarge, Loop, MailTooLarge
 from mailgate.mail import Mail
 from mailgate.reading import Reading, read
 from mailgate.remarks import LeftOut
 from mailgate.trust import Shown
 
 _NEVER = ("NEVER",)  # no report is wanted of this recipient (RFC 3461, section 4.1)
+MOST_NUMBERS = 1000  # that one mail may reach, of all its groups: one transaction writes a message for each
 _LONGEST_FORWARD = 1_000_000  # bytes of a mail to postmaster
 
 
@@ -40,23 +41,29 @@ def accept(
     texted = [recipient for recipient in recipients if not recipient.is_ours()]
     owed = [_forwarded(intake, envelope, recipients, mail, raw)] if len(texted) < len(recipients) else []
     if not texted:
-        return _after(_done(Outcome(0, ())), intake, owed)
+        return _told(intake, Outcome(0, ()), owed)
     reading = read(intake, envelope, texted[0], mail, shown, lists=any(one.is_listed() for one in texted))
     texted = _settled(intake, envelope, texted, reading)
     wanted = submission.of_mail(envelope, texted, reading, asked)
-    left_out = [one for recipient in texted for one in recipient.left_out]
+    if len(wanted.to) > MOST_NUMBERS:
+        raise GroupTooLarge(f"the mail is for {len(wanted.to)} numbers; at most {MOST_NUMBERS} a mail")
+    left_out = _left_out(texted)
     if reading.options.preview or any(recipient.options.preview for recipient in texted):
-        return _preview(intake, wanted, raw, left_out, owed)
+        return _preview(intake, wanted, left_out, owed)
     heard = [one for one in texted if one.dsn.notify != _NEVER]
     if heard and (left_out or mail.attachments):
-        unheard = [one for recipient in heard for one in recipient.left_out]
-        wanted = wanted._replace(owed=remarks.remark(wanted, mail, raw, unheard))
-    submitted = submit(intake.gateway, wanted)
+        owed += remarks.remark(wanted, mail, _left_out(heard))
+    submitted = submit(intake.gateway, wanted._replace(owed=tuple(owed)) if owed else wanted)
     if left_out:
         submitted.add_done_callback(
             lambda done: _note(intake, refused.Case(envelope, mail.from_[0], shown), left_out, done)
         )
-    return _after(submitted, intake, owed) if owed else submitted
+    return submitted
+
+
+def _left_out(texted: Sequence[Recipient]) -> LeftOut:
+    """Each once, though several groups may have it."""
+    return list(dict(one for recipient in texted for one in recipient.left_out).items())
 
 
 def _settled(
@@ -73,9 +80,7 @@ def _settled(
     return found
 
 
-def _preview(
-    intake: Intake, wanted: Submission, raw: bytes, left_out: LeftOut, owed: list[Notice]
-) -> "Future[Outcome]":
+def _preview(intake: Intake, wanted: Submission, left_out: LeftOut, owed: list[Notice]) -> "Future[Outcome]":
     """Everything is decided, and mailed to the author instead of texted to anybody."""
     text, drafted, refusals = drafts.decide(intake.gateway.snapshot, wanted)
     if refusals:
@@ -84,8 +89,8 @@ def _preview(
         (one.to, Accepted(0, State.QUEUED, len(one.segments), str(one.segments.encoding), one.price))
         for one in drafted
     ]
-    owed.append(remarks.preview(wanted, raw, text, drafted, left_out))
-    return _after(_done(Outcome(0, tuple(would_be))), intake, owed)
+    owed.append(remarks.preview(wanted, text, drafted, left_out))
+    return _told(intake, Outcome(0, tuple(would_be)), owed)
 
 
 def _note(intake: Intake, case: refused.Case, left_out: LeftOut, submitted: "Future[Outcome]") -> None:
@@ -114,37 +119,21 @@ def _forwarded(
     return Notice(None, "forward:" + hashlib.sha256(raw).hexdigest(), "forward", facts)
 
 
-def _after(submitted: "Future[Outcome]", intake: Intake, owed: Sequence[Notice]) -> "Future[Outcome]":
-    """The outcome of a submission, once what is owed with it is committed too; nothing is of what was refused."""
-    both: Future[Outcome] = Future()
+def _told(intake: Intake, outcome: Outcome, owed: Sequence[Notice]) -> "Future[Outcome]":
+    """The outcome of what is no text, once each notice of it is committed; said again, they are the same ones."""
+    told: Future[Outcome] = Future()
+    put = intake.gateway.writer.put
+    waiting = [put(notices.owe_each, (intake.gateway.ids, notice)) for notice in owed]
 
-    def keep(done: "Future[Outcome]") -> None:
-        error = done.exception()
-        if error or done.result().refused:
-            _settle(both, done.result() if not error else None, error)
-        else:
-            keep_next(done.result(), list(owed))
-
-    def keep_next(outcome: Outcome, left: list[Notice]) -> None:
-        if not left:
-            intake.gateway.queue.hint(NOTICES)
-            both.set_result(outcome)
-            return
-        kept = intake.gateway.writer.put(notices.owe_each, (intake.gateway.ids, left.pop()))
-        kept.add_done_callback(lambda written: then(outcome, left, written.exception()))
-
-    def then(outcome: Outcome, left: list[Notice], error: BaseException | None) -> None:
+    def next_one(_done: "Future[None] | None" = None) -> None:
+        error = _done.exception() if _done else None
         if error:
-            both.set_exception(error)
+            told.set_exception(error)
+        elif waiting:
+            waiting.pop().add_done_callback(next_one)
         else:
-            keep_next(outcome, left)
+            intake.gateway.queue.hint(NOTICES)
+            told.set_result(outcome)
 
-    submitted.add_done_callback(keep)
-    return both
-
-
-def _settle(future: "Future[Outcome]", outcome: Outcome | None, error: BaseException | None) -> None:
-    if error or outcome is None:
-        future.set_exception(error or RuntimeError("no outcome"))
-    else:
-        future.set_result(outcome)
+    next_one()
+    return told

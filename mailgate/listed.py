@@ -41,6 +41,7 @@ _PASSED_OVER = frozenset(
 _LINE = re.compile(r"[ \t]*([A-Za-z_]{2,12})[ \t]*:[ \t]?(.*)")
 _BETWEEN = re.compile(r"[,;\n]")
 _MOST = 2000  # characters of all recipients
+_LONGEST = 255  # characters of a reference, as by HTTP, and of a sender ID
 _NUMBER = re.compile(r"[+pP]?[\d ()./-]{6,40}(?:\+[\w+.-]+)?")
 
 
@@ -68,16 +69,26 @@ def of_body(body: str) -> Listed:
         elif key == "text":
             values[key].append(line)
         elif line.strip() and name not in _PASSED_OVER:
-            raise BadListing(f"the line {line.strip()[:40]!r} is neither to:, from:, text: nor ref:")
+            raise BadListing(f"the line {_shown(line)!r} is neither to:, from:, text: nor ref:")
     if "to" not in values or "text" not in values:
         raise BadListing("the mail needs lines to: and text:")
-    one = {name: " ".join("".join(values.get(name, [])[:1]).split()) for name in ("from", "ref", "climsgid")}
+    one = {name: _word(values.get(name, [""])[0]) for name in ("from", "ref", "climsgid")}
     return Listed(
         tuple(_names(",".join(values["to"]))),
         "\n".join(values["text"]).strip("\n"),
         one["from"],
         one["ref"] or one["climsgid"],
     )
+
+
+def _word(value: str) -> str:
+    return " ".join(value.split())[:_LONGEST]
+
+
+def _shown(line: str) -> str:
+    """As records may keep it: what stands behind a name that is not known here may be a password."""
+    name, colon, value = line.strip().partition(":")
+    return f"{name[:40]}: ..." if colon and value else line.strip()[:40]
 
 
 def of_subject(subject: str) -> Listed:

@@ -1,5 +1,7 @@
 """What a sender asks of a mail's texts, behind a + of a recipient's name or first in the subject."""
 
+import re
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from mailgate.errors import UnknownName
@@ -13,9 +15,13 @@ class Options(NamedTuple):
     def __or__(self, other: "Options") -> "Options":
         return Options(*(one or two for one, two in zip(self, other, strict=True)))
 
+    def __str__(self) -> str:
+        return ", ".join(name for name, wanted in zip(self._fields, self, strict=True) if wanted)
+
 
 NO_OPTIONS = Options()
 NAMES = Options._fields
+_PREVIEW = re.compile(r"\+preview(?:\+[a-z+]{1,60})?@([^\s<>(),;:]{1,255})", re.IGNORECASE)
 
 
 def of_tag(tag: str) -> Options:
@@ -42,3 +48,9 @@ def of_subject(subject: str) -> tuple[Options, str]:
             break
         found, rest = found | Options(**{name: True}), behind.lstrip()
     return found, rest
+
+
+def of_fields(fields: Iterable[str], domains: Collection[str]) -> Options:
+    """A preview for somebody in To or Cc is one for all, also in the pieces of a mail that a relay has split."""
+    found = (one[1].lower() for field in fields if "+" in field for one in _PREVIEW.finditer(field))
+    return Options(preview=True) if any(domain in domains for domain in found) else NO_OPTIONS

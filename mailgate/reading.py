@@ -12,13 +12,13 @@ from gateway_core.drafts import compose
 from gateway_core.encoding import Segments
 from gateway_core.errors import NothingToText, Refused, UnknownSender
 from mailgate import body, guard, listed, trust
-from mailgate.body import Text
+from mailgate.body import Text, banners
 from mailgate.body.sealed import is_sealed
 from mailgate.checks import NOT_ALLOWED, Envelope, Intake, Recipient
 from mailgate.errors import Encrypted, FromNotCovered, MailTooLarge, NotAuthentic, SpfNotPassed
 from mailgate.listed import Listed
 from mailgate.mail import Mail
-from mailgate.options import NO_OPTIONS, Options, of_subject
+from mailgate.options import NO_OPTIONS, Options, of_fields, of_subject
 from mailgate.trust import Rule, Shown, Standing
 
 
@@ -31,7 +31,7 @@ class Reading(NamedTuple):
     segments: Segments | None = None  # of the text, under the account's terms
     lists: bool = False  # whether its recipients stand in it
     listed: Listed | None = None
-    options: Options = NO_OPTIONS  # that its subject begins with
+    options: Options = NO_OPTIONS  # for all: that its subject begins with, or a preview for one of them
 
 
 def _standing(envelope: Envelope, rule: Rule, address: str, known: Reading) -> Standing:
@@ -85,14 +85,23 @@ _FROM = "the address in From may not text for this account"
 
 def _listed(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
     """Whom does it list, and what does it ask for?"""
-    options, subject = of_subject(known.mail.subject)
-    known = known._replace(options=options)
+    options, subject = _asked(known.mail)
+    fields = (*known.mail.headers("To"), *known.mail.headers("Cc"))
+    named = of_fields(fields, intake.settings.mail.domains)
+    known = known._replace(options=options if named is NO_OPTIONS else options | named)
     if not known.lists:
         return known
     if rule.recipients == "subject":
         return known._replace(listed=listed.of_subject(subject))
-    lines = body.text(known.mail, text_from="body", monitoring=True).text
-    return known._replace(listed=listed.of_body(lines))
+    lines = body.text(known.mail, text_from="body", monitoring=True)
+    if _is_unread(lines):
+        raise MailTooLarge(_UNREAD)
+    return known._replace(listed=listed.of_body(lines.text))
+
+
+def _asked(mail: Mail) -> tuple[Options, str]:
+    """A server may have put its [EXTERNAL] before what the author's subject begins with."""
+    return of_subject(banners.without_tag(mail.subject))
 
 
 def _encrypted(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
@@ -109,18 +118,24 @@ def _encrypted(intake: Intake, envelope: Envelope, rule: Rule, account: Account,
 def _said(rule: Rule, account: Account, known: Reading, text_from: str) -> Text:
     terms, mail = account.terms, known.mail
     if known.options is not NO_OPTIONS:
-        mail = mail._replace(subject=of_subject(mail.subject)[1])
+        mail = mail._replace(subject=_asked(mail)[1])
     marks = body.Marks(terms.markers, terms.end_markers, terms.footers)
     instead = known.listed.text if known.listed else None
     return body.text(mail, text_from=text_from, monitoring=rule.monitoring, marks=marks, instead=instead)
 
 
+_UNREAD = "the body is longer than is read here"
+
+
+def _is_unread(text: Text) -> bool:
+    return any(piece.why == body.UNREAD for piece in text.removed)
+
+
 def _text(intake: Intake, envelope: Envelope, rule: Rule, account: Account, known: Reading) -> Reading:
     """Is there something to text?"""
     text = known.text
-    unread = any(piece.why == body.UNREAD for piece in text.removed)
-    if unread and text.source != "body":  # the subject is no stand-in for a body that was given up
-        raise MailTooLarge("the body is longer than is read here")
+    if _is_unread(text) and text.source != "body":  # the subject is no stand-in for a body that was given up
+        raise MailTooLarge(_UNREAD)
     if not text.text.strip():
         raise NothingToText("there is nothing to text in this mail")
     return known

@@ -40,6 +40,7 @@ def note(intake: Intake, case: Case, recipient: str, error: GatewayError, more: 
     REFUSED.labels(error.code).inc()
     rule, words = _explained(intake, case, error)
     account = intake.gateway.snapshot.accounts.get(rule.account_id) if rule else None
+    shown, words = _hidden(rule, recipient, words)
     refusal = refusals.Refusal(
         intake.gateway.ids,
         envelope.door,
@@ -48,18 +49,20 @@ def note(intake: Intake, case: Case, recipient: str, error: GatewayError, more: 
         account.name if account else "",
         envelope.mail_from,
         envelope.peer,
-        _shown_recipient(rule, recipient) + more,
+        shown + more,
     )
     intake.gateway.writer.put(refusals.record, refusal)
 
 
-def _shown_recipient(rule: Rule | None, recipient: str) -> str:
-    """Without a tag; of a sender that has a secret only what looks like a number: it may stand there by mistake."""
+def _hidden(rule: Rule | None, recipient: str, words: str) -> tuple[str, str]:
+    """Both without a tag; of a sender that has a secret, only what looks like a number: a secret may stand there."""
     shown = addresses.hidden_tag(recipient)
-    local, at, domain = shown.rpartition("@")
+    local, at, domain = shown.rpartition("@") if "@" in shown else (shown, "", "")  # of a list in the mail
     typed = local.removesuffix("+...")
     is_number = typed.lstrip("+pP").replace("-", "").isdecimal()
-    return shown if is_number or rule is None or rule.accept != "secret" else f"...{at}{domain}"
+    if is_number or not typed or rule is None or rule.accept != "secret":
+        return shown, words
+    return f"...{at}{domain}", words.replace(typed, "...")
 
 
 def note_each(intake: Intake, case: Case, recipients: Sequence[str], error: GatewayError) -> None:

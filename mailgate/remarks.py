@@ -4,8 +4,10 @@ Both are notices without a message; what a mail needs to find its thread stands 
 """
 
 import hashlib
+import secrets
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gateway_core import encoding, money, numbers
@@ -16,10 +18,11 @@ from mailgate import shown, wording
 from mailgate.body import machines
 from mailgate.mail import Mail
 
+_MOST_COSTLY = 50  # characters that a preview names: a Chinese text has as many as it is long
 LeftOut = Sequence[tuple[str, Refused]]
 
 
-def remark(wanted: Submission, mail: Mail, raw: bytes, left_out: LeftOut) -> tuple[Notice, ...]:
+def remark(wanted: Submission, mail: Mail, left_out: LeftOut) -> tuple[Notice, ...]:
     """Who of a group or a list was not texted; and what was attached, where no receipt would name it. One or none.
 
     Who attaches the same again and again, as a camera does, hears of it once a day; a machine, never.
@@ -36,16 +39,19 @@ def remark(wanted: Submission, mail: Mail, raw: bytes, left_out: LeftOut) -> tup
         "left_out": _words(left_out),
         "attachments": attachments,
     }
-    today = time.strftime("%Y-%m-%d", time.gmtime())
-    same = "\0".join((today, origin["envelope_from"], *attachments)).encode("utf-8", "replace")
-    key = _key("remark", wanted, raw) if left_out else _key("attached", wanted._replace(key=None), same)
+    if left_out:
+        key = _key("remark", wanted, [to for to, _ in left_out])
+    else:
+        today = time.strftime("%Y-%m-%d", time.gmtime())
+        key = _named("attached", wanted, today, origin["envelope_from"], *attachments)
     return (Notice(wanted.account.id, key, "remark", facts),)
 
 
-def preview(wanted: Submission, raw: bytes, text: str, drafts: Sequence[Draft], left_out: LeftOut) -> Notice:
+def preview(wanted: Submission, text: str, drafts: Sequence[Draft], left_out: LeftOut) -> Notice:
     """The exact text, its segments, what it would cost and which characters make it dearer."""
     origin, currency = wanted.origin or {}, wanted.account.currency
-    segments = drafts[0].segments
+    segments, costs = drafts[0].segments, encoding.costs(text)
+    named = replace(costs, characters=costs.characters[:_MOST_COSTLY])
     facts = {
         "origin": _thread(origin),
         "number": drafts[0].to,
@@ -55,12 +61,13 @@ def preview(wanted: Submission, raw: bytes, text: str, drafts: Sequence[Draft], 
         "prices": [[draft.to, money.show(draft.price, currency)] for draft in drafts],
         "price": money.show(sum(draft.price for draft in drafts), currency),
         "currency": currency,
-        "costs": shown.costs(encoding.costs(text)),
+        "costs": shown.costs(named),
+        "more_costly": len(costs.characters) - len(named.characters),
         "removed": list(origin.get("removed", [])),
         "attachments": list(origin.get("attachments", [])),
         "left_out": _words(left_out),
     }
-    return Notice(wanted.account.id, _key("preview", wanted, raw), "preview", facts)
+    return Notice(wanted.account.id, _key("preview", wanted, wanted.to), "preview", facts)
 
 
 def _thread(origin: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,10 +79,17 @@ def _words(left_out: LeftOut) -> list[list[str]]:
     return [[to, str(error)] for to, error in left_out]
 
 
-def _key(kind: str, wanted: Submission, raw: bytes) -> str:
-    """The same mail again, by the same marks as for its texts, is told of once."""
+def _key(kind: str, wanted: Submission, about: Sequence[str]) -> str:
+    """The same mail again, by the same marks as for its texts, is told of once for the same recipients: a relay may
+    split it. One without marks is a new one each time, and so are its texts.
+    """
     key = wanted.key
-    same = f"{key.value}\0{key.mail_digest}".encode("utf-8", "replace") if key else raw
+    marks = (key.value, key.mail_digest, *sorted(about)) if key else (secrets.token_hex(),)
+    return _named(kind, wanted, *marks)
+
+
+def _named(kind: str, wanted: Submission, *marks: str) -> str:
+    same = "\0".join(marks).encode("utf-8", "replace")
     return f"{kind}:{wanted.account.id}:{hashlib.sha256(same).hexdigest()}"
 
 
@@ -94,6 +108,8 @@ def preview_words(facts: dict[str, Any]) -> str:
         lines.append(wording.COSTLY[one["why"]].format(**one))
         if one["instead"] != one["character"]:
             lines.append(wording.INSTEAD.format(instead=one["instead"] or "left out"))
+    if facts.get("more_costly"):
+        lines.append(wording.MORE_COSTLY.format(count=facts["more_costly"]))
     fewer = facts["costs"]["segments_transliterated"]
     if fewer < len(parts):
         lines.append(wording.FEWER.format(segments=_segments(fewer)))

@@ -19,7 +19,7 @@ REASON_WORDS: dict[str, str] = {
     "opted_out": "The handset has asked not to be texted.",
 }
 
-# Below a receipt that goes to alarm_to.
+# Below a receipt or a remark that goes to alarm_to.
 FOR_PEOPLE = """
 The text was made of a mail of {author} that wants no answer, as machines and
 lists write it. So this goes to the account's alarm_to instead.
@@ -91,5 +91,6 @@ COSTLY: dict[str, str] = {  # why a character makes a text dear
     "extension": "{character} ({name}, {count} times) counts as two.",
 }
 INSTEAD = '  With unsupported = "transliterate" it would be: {instead}'
+MORE_COSTLY = "And {count} more characters."
 FEWER = "Transliterated, it would need {segments}."
 NOT_TEXTED = "Not part of the text ({why}): {text}"

@@ -359,7 +359,7 @@ notice = Table(  # what an account is owed; an actor of another package turns it
     _id(),
     _ref("account_id", "account", nullable=True),  # NULL: to the operator
     Column("event_key", Text, nullable=False, unique=True),  # one notice an event, however often it is seen
-    _text("kind"),  # receipt, reply, gathered (replies of an hour), alarm, forward
+    _text("kind"),  # receipt, reply, gathered (replies of an hour), remark, preview, alarm, forward
     _text("target"),  # "": who submitted it (the origin); else an address of forward_to or replies_to
     _ref("message_id", "message", nullable=True),
     _ref("mo_id", "mo", nullable=True),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailgate import trust
+from mailgate import addresses, options, trust
 
 
 def domain_of(address: str) -> str:
@@ -13,14 +13,17 @@ def domain_of(address: str) -> str:
 
 
 def recipient_key(address: str) -> str:
-    """One form for the ways to write a recipient: the tag behind it and the + or 00 before a number cut off."""
+    """One form for the ways to write a recipient: the + or 00 before a number cut off, and of the tag behind it what is
+    no option. An option stays: who was asked for a preview must not be sent a text by whoever has the mail.
+    """
     local, at, domain = trust.normal(address).rpartition("@")
-    local = local[:1] + local[1:].partition("+")[0]
+    local, tag = addresses.tagged(local)
+    asked = sorted(set(tag.split("+")).intersection(options.NAMES))
     for prefix in ("+", "00"):
         if local.startswith(prefix) and local[len(prefix) :].isdecimal():
             local = local[len(prefix) :]
             break
-    return f"{local}{at}{domain}"
+    return f"{'+'.join([local, *asked])}{at}{domain}"
 
 
 @dataclass(frozen=True, slots=True)

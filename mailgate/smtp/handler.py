@@ -17,6 +17,7 @@ from gateway_core.submit import Outcome
 from mailgate import addresses, checks, dsn, intake, proving, refused, smtp_replies
 from mailgate.checks import Intake, Recipient
 from mailgate.errors import NotProvable, TooManyRecipients
+from mailgate.intake import MOST_NUMBERS
 from mailgate.mail import Mail, parse
 from mailgate.settings import LegacySettings
 from mailgate.smtp import framing, legacy
@@ -26,6 +27,7 @@ from mailgate.waiting import Waiting
 
 MOST_RECIPIENTS = 1000  # of one mail; RFC 5321 §4.5.3.1.8 asks for at least 100
 _MOST_UNPROVED = 100  # of one whose sender only the mail itself can prove: what RFC 5321 asks for
+_TOO_MANY = "at most {} a mail; send the rest in another one"
 _READ_HERE = 32_768  # bytes; a larger mail is read in a thread, so that no other session waits for it
 _PROOFS_AT_ONCE = 16  # threads that wait for DNS, up to five seconds each
 _PROOFS_WAITING = 200  # more mails are told to come back
@@ -47,6 +49,7 @@ class Transaction:
     asked: dsn.MailOptions = dsn.NO_MAIL_OPTIONS
     recipients: list[Recipient] = field(default_factory=list)
     tried: int = 0  # RCPT commands, the refused ones too
+    numbers: int = 0  # that the recipients stand for, as far as that is known
     from_: str = ""  # the address in From
     shown: Shown | None = None  # what the mail showed of its sender
 
@@ -76,7 +79,7 @@ class Handler:
         transaction.tried += 1
         most = MOST_RECIPIENTS if transaction.is_proved() or not transaction.recipients else _MOST_UNPROVED
         if transaction.tried > most:
-            words = f"at most {most} recipients a mail; send the rest in another one"
+            words = _TOO_MANY.format(f"{most} recipients")
             return self._reply(TooManyRecipients(words), transaction)  # no record: the sender tries again
         if addresses.is_signed(target.address):  # its check reads the database
             reading = self._loop.run_in_executor(None, self._check, transaction, target)
@@ -94,6 +97,10 @@ class Handler:
             return self._refused_recipient(transaction, target, error)
         except Exception as error:  # noqa: BLE001 - the edge: the peer keeps the mail
             return self.failed("recipient not checked", error, transaction)
+        numbers = len(known.to) + len(known.left_out)
+        if transaction.numbers and transaction.numbers + numbers > MOST_NUMBERS:
+            return self._reply(TooManyRecipients(_TOO_MANY.format(f"{MOST_NUMBERS} numbers")), transaction)
+        transaction.numbers += numbers
         if target.asked is not dsn.NO_RECIPIENT_OPTIONS:
             known = known._replace(dsn=target.asked)
         transaction.recipients.append(known)

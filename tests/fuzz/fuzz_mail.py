@@ -1,10 +1,10 @@
 """Fuzzes the reading of mails: `python tests/fuzz/fuzz_mail.py --seconds 600`. Exit 1 with a reproducer on a finding.
 
 The samples and the small hostile mails are cut up, crossed and spoilt where the structure of a mail is. What must hold:
-- `parse` raises nothing but MailTooLarge; the text and the robot's verdict raise nothing;
+- `parse` raises nothing but MailTooLarge, a list nothing but BadListing;
+  the text and the robot's verdict raise nothing;
 - what comes out can be stored: nothing but NULs and halves of characters is lost on the way, and all is UTF-8;
 - every letter of a plain body is texted, or reported with what was left out;
-- a list of recipients that stands in the mail is read, or refused with words;
 - line ends in LF or in CRLF make no difference;
 - no mail under 64 KiB takes longer than half a second.
 """
@@ -22,11 +22,12 @@ sys.path.insert(0, str(TESTS))
 
 from hostile import HOSTILE  # noqa: E402 - stands beside this folder
 
-from gateway_core.errors import Refused  # noqa: E402
 from gateway_core.storage.storable import storable  # noqa: E402
-from mailgate import body, guard, listed, options  # noqa: E402
-from mailgate.errors import MailTooLarge  # noqa: E402
+from mailgate import automatic, body, guard, listed  # noqa: E402
+from mailgate.body.sealed import is_sealed  # noqa: E402
+from mailgate.errors import BadListing, MailTooLarge  # noqa: E402
 from mailgate.mail import Mail, parse  # noqa: E402
+from mailgate.options import of_subject  # noqa: E402
 
 SLOWEST = 0.5  # seconds
 MOST = 65_535  # bytes
@@ -105,6 +106,7 @@ _PIECES: Sequence[bytes] = (
     ),
     *(b"-----BEGIN PGP SIGNED MESSAGE-----\n\n", b"-----BEGIN PGP SIGNATURE-----\n"),
     *(b"-----END PGP SIGNATURE-----\n", b"\n- ", b"\x30\x80", b"\x24\x80\x04\x02", b"\0\0"),
+    *(b"to: 07700900123, oncall+flash\ntext: a\n", b"to: ", b"\ntext:\n", b"ref: 1\n", b"+urgent +flash "),
     *(b"-----Original Message-----\n", b"From: a\nSent: b\nTo: c\n", b"BEGIN:VEVENT\n", b"SUMMARY:x\n"),
     *("\u2028\u200d\u00a0".encode(), "İ".encode(), "\ufeff".encode(), b" " * 400, b"x" * 998, b"1:11 " * 60),
 )
@@ -242,7 +244,8 @@ def _read(raw: bytes, charset: str) -> Iterator[str]:
     for monitoring, text_from, marks in _READINGS:
         found = body.text(mail, monitoring=monitoring, text_from=text_from, marks=marks)
         yield from (found.text, *(one.text for one in found.removed))
-    yield from _listed(mail)
+    whole = body.text(mail, monitoring=True, text_from="body")
+    yield from _asked(mail, whole)
     for sender in ("a@b.example", ""):
         refused = guard.verdict(mail, envelope_from=sender, own_domains=("sms.localhost",), own_token="t")
         yield str(refused)
@@ -257,15 +260,17 @@ _READINGS = (
 )
 
 
-def _listed(mail: Mail) -> Iterator[str]:
-    asked, subject = options.of_subject(mail.subject)
-    yield from (str(asked), subject)
-    whole = body.text(mail, monitoring=True, text_from="body").text
-    for read, said in ((listed.of_subject, subject), (listed.of_body, whole)):
+def _asked(mail: Mail, found: body.Text) -> Iterator[str]:
+    """Whom a mail lists, and what it asks for."""
+    asked, subject = of_subject(mail.subject)
+    yield from (str(asked), subject, str(is_sealed(mail, found)), str(automatic.wants_no_answer(mail)))
+    for read, text in ((listed.of_subject, subject), (listed.of_body, found.text)):
         try:
-            yield from map(str, read(said))
-        except Refused as error:
+            one = read(text)
+        except BadListing as error:
             yield str(error)
+        else:
+            yield from (*one.to, one.text or "", one.sender_id, one.ref)
 
 
 # Marks and armour are taken out of a text and are no part of it.

@@ -304,6 +304,8 @@ TABLE: dict[str, Row] = {
             Sent(honest(covered=("from", "subject", "date", "message-id")), to=(OTHER_PHONE,)),
             Sent(f"To: {OTHER_PHONE}\r\n".encode() + honest(), to=(OTHER_PHONE,)),
             Sent(honest(age=8 * signing.DAY)),
+            Sent(honest(), to=(PHONE.replace("@", "+flash@"),)),
+            Sent(signing.signed(signing.mail(ALICE, PHONE.replace("@", "+preview@")), "dmarc.example")),
         ],
         Sent(
             signing.signed(signing.mail(ALICE, f"{PHONE}, {OTHER_PHONE}"), "dmarc.example"),

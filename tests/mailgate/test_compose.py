@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from core_support import wait_for
-from mail_support import ALICE, World, mail, world
+from mail_support import ALICE, ROWS, World, mail, world
 
 from gateway_core.deliver import deliver
 from gateway_core.sms import MO
@@ -34,7 +34,9 @@ OURS = {
 
 @pytest.fixture(scope="module")
 def w(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("compose")) as running:
+    acme, other = ROWS["account"]
+    far = {**other, "sender": [*other["sender"], {"address": "@blåbær.example"}]}
+    with world(tmp_path_factory.mktemp("compose"), {**ROWS, "account": [acme, far]}) as running:
         yield running
 
 
@@ -129,7 +131,8 @@ def test_an_id_is_never_cut_or_encoded(w: World, message_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "message_id", ["ünï@acme.example", "y" * 900 + "@x", "a\x0bb@x", "a=?utf-8?q?=0A?=@x"]
+    "message_id",
+    ["ünï@acme.example", "y" * 900 + "@x", "a\x0bb@x", "a=?utf-8?q?=0A?=@x", "a=?utf-8?q?=FF?=@x"],
 )
 def test_an_id_that_no_header_can_hold(w: World, message_id: str) -> None:
     receipt = receipt_of(w, mail("hello", message_id=message_id, Subject="Hi"))
@@ -212,7 +215,9 @@ def test_reply_to_counts_where_a_rule_of_the_account_covers_it(w: World) -> None
         assert reply_from_phone(w, f"for {wanted}")["To"] == reached
 
 
-@pytest.mark.parametrize("sender", ["a..b@other.example", "o'brien@other.example", "jørgen@other.example"])
+@pytest.mark.parametrize(
+    "sender", ["a..b@other.example", "o'brien@other.example", "jørgen@other.example", "a@blåbær.example"]
+)
 def test_odd_envelope_senders_get_their_receipts(w: World, sender: str) -> None:
     before, fails = set(w.outbox()), "447700900002@sms.localhost"
     with w.client() as client:

@@ -66,6 +66,28 @@ def test_a_mixed_mail_that_is_refused_leaves_no_copy(w):
     assert forwards(w) == before
 
 
+def _say(conn, units):
+    """Fold: statements, one after another."""
+    return [conn.exec_driver_sql(unit) and None for unit in units]
+
+
+def test_a_mixed_mail_is_kept_whole_or_not_at_all(w):
+    """It has no Message-ID and no Date: what is texted before a 451 is texted again when it comes again."""
+    refuse = "BEGIN SELECT RAISE(ABORT, 'no'); END"
+    put = w.gateway.writer.put
+    put(_say, f"CREATE TRIGGER no BEFORE INSERT ON notice WHEN NEW.kind = 'forward' {refuse}").result()
+    try:
+        with pytest.raises(smtplib.SMTPDataError, match=r"4\.3\.0"):
+            w.send(mail("whole"), [PHONE, "postmaster@sms.localhost"])
+    finally:
+        put(_say, "DROP TRIGGER no").result()
+    before = forwards(w)
+    w.send(mail("whole"), [PHONE, "postmaster@sms.localhost"])
+    texts = select(func.count()).where(tables.submission.c.text == "whole")
+    with w.gateway.reader.connect() as conn:
+        assert (conn.execute(texts).scalar_one(), forwards(w)) == (1, before + 1)
+
+
 def test_mail_to_the_operator_has_its_own_answer_and_limit(w):
     assert w.send(mail("hello"), "postmaster@sms.localhost") == "2.0.0 accepted for the operator"
     with pytest.raises(smtplib.SMTPDataError) as refused:

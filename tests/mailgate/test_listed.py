@@ -29,6 +29,7 @@ NUMBER, OTHER = "447700900123", "+44 7700 900124"
             Listed((NUMBER,), "a", ref="17"),
         ),
         (f"\n\nto: {NUMBER}\n\ntext:\na", Listed((NUMBER,), "a")),
+        (f"to: {NUMBER}\nref: {'7' * 300}\ntext: a", Listed((NUMBER,), "a", ref="7" * 255)),
     ],
 )
 def test_lines_of_a_body(body: str, found: Listed) -> None:
@@ -43,6 +44,7 @@ def test_lines_of_a_body(body: str, found: Listed) -> None:
         ("text: a", "to: and text:"),
         ("to: \ntext: a", "names no recipient"),
         (f"hello\nto: {NUMBER}\ntext: a", "'hello' is neither"),
+        (f"passwort: geheim\nto: {NUMBER}\ntext: a", "'passwort: ...' is neither"),
         (f"to: {'1' * 3000}\ntext: a", "2000 characters"),
     ],
 )
