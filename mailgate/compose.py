@@ -90,7 +90,7 @@ def _receipt_words(facts: dict[str, Any], origin: dict[str, Any], text: str) -> 
     if facts.get("words"):
         lines.append(f"The network said: {facts['words']}")
     if origin.get("attachments"):
-        lines.append("Attachments cannot be texted: " + ", ".join(origin["attachments"]))
+        lines.append(remarks.attached(origin["attachments"]))
     return "\n".join([*lines, "", _quoted(text)])
 
 
@@ -166,7 +166,9 @@ def _forward(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
 
 
 def _remark(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
-    return _to_author(state, notice, remarks.remark_words(notice.facts))
+    origin, words = notice.facts["origin"], remarks.remark_words(notice.facts)
+    words += FOR_PEOPLE.format(author=origin["from"]) if origin.get("unanswered") else ""
+    return _to_author(state, notice, words)
 
 
 def _preview(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
@@ -242,4 +244,4 @@ def _finish(notice: Row[Any], mail_from: str, to: tuple[str, ...], mail: EmailMe
 
 
 def _quoted(text: str) -> str:
-    return "\n".join(f"> {line}" for line in text.splitlines()) + "\n"
+    return remarks.quoted(text) + "\n"
