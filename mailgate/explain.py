@@ -84,9 +84,9 @@ def whocan(state: Intake, mail_from: str, ip: str, number: str) -> dict[str, Any
     _, account = _sender(state, envelope, shown, verdict)
     domain = state.settings.mail.domains[0]
     address = number if "@" in number else f"{number}@{domain}"
-    recipient = _recipients(state, envelope, address, _named(state, envelope, address), None, None, verdict)[
-        0
-    ]
+    found = _recipients(state, envelope, address, _named(state, envelope, address), None, None, verdict)
+    # Of a group those go who may be texted: one of them is enough.
+    recipient = min(found, key=lambda one: one["outcome"] != "accepted")
     verdict.reason = verdict.reason or recipient["reason"]
     return {
         "outcome": "refused" if verdict.reason else "accepted",

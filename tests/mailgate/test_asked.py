@@ -286,3 +286,8 @@ def test_explain_shows_each_of_a_group(w: World) -> None:
         ABROAD: "refused",
     }
     assert messages.State.QUEUED not in found
+
+
+@pytest.mark.parametrize(("to", "outcome"), [("team", "accepted"), ("abroad", "refused")])
+def test_whocan_says_yes_for_a_group_of_whom_somebody_may_be_texted(w: World, to: str, outcome: str) -> None:
+    assert explain.whocan(w.state, ALICE, "127.0.0.1", to)["outcome"] == outcome
