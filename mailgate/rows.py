@@ -113,16 +113,16 @@ class SenderRow(Section):
 
 
 class ContactRow(Section):
+    remove: bool = False  # the first one: less is asked of the others then
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]*$", max_length=64)
-    remove: bool = False  # before the numbers, which are not needed then
     numbers: tuple[Annotated[str, AfterValidator(_e164)], ...] = Field(
         (), max_length=1000, validate_default=True
     )
 
     @field_validator("name")
     @classmethod
-    def _reachable(cls, value: str) -> str:
-        if value.lower() in addresses.OPERATOR_NAMES:
+    def _reachable(cls, value: str, known: ValidationInfo) -> str:
+        if value.lower() in addresses.OPERATOR_NAMES and not known.data.get("remove"):
             raise ValueError(f"mail to {value} goes to the operator; choose another name")
         return value
 

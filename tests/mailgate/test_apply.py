@@ -91,6 +91,10 @@ CHANGES = {
         ACCOUNT + '[[account.contact]]\nname = "oncall"\nremove = true\n',
         ["account acme: contact oncall: removed"],
     ),
+    "a contact that could not be made now goes quietly": (
+        ACCOUNT + '[[account.contact]]\nname = "abuse"\nremove = true\n',
+        [],
+    ),
     "a number changes hands": (
         '[[account]]\nname = "other"\n[[number]]\nmsisdn = "+447700900001"\naccount = "other"\n',
         ["account other: created", "number +447700900001: account_id: "],
