@@ -218,7 +218,13 @@ def _recipients(
             return [_decided(address, "accepted", "to the operator")]
     if not known.is_listed():
         return _numbers(state, known, segments)
-    if reading is None or reading.listed is None:
+    if reading is None:  # whocan
+        return [
+            _decided(
+                address, "refused", "bad_listing: the mail itself names its recipients; ask for one of them"
+            )
+        ]
+    if reading.listed is None:
         return [_decided(address, "refused", "bad_listing: the mail does not say to whom")]
     try:
         texted = checks.expand(state, envelope, known, reading.listed.to, reading.listed.sender_id)
