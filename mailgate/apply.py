@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection, Table, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from gateway_core import accounts, ledger
+from gateway_core import accounts, ledger, money
 from gateway_core.accounts import Terms
 from gateway_core.carriers import CARRIERS
 from gateway_core.directory import raise_revision
@@ -81,6 +81,7 @@ def apply(conn: Connection, ids: Ids, document: rows.Document) -> list[str]:
 # --- accounts ---------------------------------------------------------------------------------------------
 
 _OWN_COLUMNS = ("billing", "currency", "credit_limit")
+_MONEY = {"credit_limit", "credit_alarm", "daily_spend", "per_segment"}
 _NOT_TERMS = {"name", "opening_credit", "api_keys", "sender", "contact", *_OWN_COLUMNS}
 
 
@@ -274,9 +275,16 @@ def _note_changes(work: _Work, where: str, old: dict[str, Any], new: dict[str, A
             said = "changed" if new[key] else "taken away"
             work.changes.append(f"{where}: {key.removesuffix('_hash')}: {said}")
         else:
-            work.changes.append(f"{where}: {key}: {_shown(old.get(key))} -> {_shown(new[key])}")
+            work.changes.append(f"{where}: {key}: {_shown(key, old.get(key))} -> {_shown(key, new[key])}")
     return bool(changed)
 
 
-def _shown(value: Any) -> str:
-    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+def _shown(key: str, value: Any) -> str:
+    """As the file would have it."""
+    if value is None:
+        return "none"
+    if key in _MONEY:
+        return money.show(value, "")
+    if isinstance(value, list):
+        return ", ".join(" ".join(one) if isinstance(one, list) else str(one) for one in value) or "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)

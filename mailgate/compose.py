@@ -93,7 +93,7 @@ def _receipt_words(facts: dict[str, Any], origin: dict[str, Any], text: str) -> 
     if facts.get("words"):
         lines.append(f"The network said: {facts['words']}")
     if origin.get("attachments"):
-        lines.append("Attachments cannot be texted: " + ", ".join(origin["attachments"]))
+        lines.append(remarks.attached(origin["attachments"]))
     return "\n".join([*lines, "", _quoted(text)])
 
 
@@ -169,9 +169,9 @@ def _forward(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
 
 
 def _remark(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
-    origin = notice.facts["origin"]
-    words = FOR_PEOPLE.format(author=origin["from"]) if origin.get("unanswered") else ""
-    return _to_author(state, notice, remarks.remark_words(notice.facts) + words)
+    origin, words = notice.facts["origin"], remarks.remark_words(notice.facts)
+    words += FOR_PEOPLE.format(author=origin["from"]) if origin.get("unanswered") else ""
+    return _to_author(state, notice, words)
 
 
 def _preview(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
@@ -254,4 +254,4 @@ def _finish(notice: Row[Any], mail_from: str, to: tuple[str, ...], mail: EmailMe
 
 
 def _quoted(text: str) -> str:
-    return "\n".join(f"> {line}" for line in text.splitlines()) + "\n"
+    return remarks.quoted(text) + "\n"

@@ -99,9 +99,6 @@ def whocan(state: Intake, mail_from: str, ip: str, number: str) -> dict[str, Any
     }
 
 
-# --- the sender -------------------------------------------------------------------------------------------
-
-
 def _named(state: Intake, envelope: Envelope, address: str) -> Recipient:
     """As far as it goes: what is wrong with it is said later."""
     try:
@@ -220,10 +217,24 @@ def _recipients(
         verdict.note(f"{name} {address}", detail=str(known.options) if name == "number" else "")
         if isinstance(known.named, addresses.Operator | addresses.ReturnPath):
             return [_decided(address, "accepted", "to the operator")]
-    if not known.is_listed():
-        return _numbers(state, known, segments)
+    if known.is_listed():
+        return _listed(state, envelope, address, known, reading, segments, verdict)
+    return _numbers(state, known, segments)
+
+
+def _listed(
+    state: Intake,
+    envelope: Envelope,
+    address: str,
+    known: Recipient,
+    reading: Reading | None,
+    segments: Segments | None,
+    verdict: Verdict,
+) -> list[dict[str, Any]]:
+    """What the mail lists instead of an address; without a mail nothing can be said."""
     if reading is None or reading.listed is None:
-        return [_decided(address, "refused", "bad_listing: the mail does not say to whom")]
+        why = "does not say to whom" if reading else "itself names its recipients; ask for one of them"
+        return [_decided(address, "refused", f"bad_listing: the mail {why}")]
     try:
         texted = checks.expand(state, envelope, known, reading.listed.to, reading.listed.sender_id)
     except Refused as error:

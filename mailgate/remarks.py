@@ -5,8 +5,9 @@ Both are notices without a message; what a mail needs to find its thread stands 
 
 import hashlib
 import secrets
+import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from mailgate.body import machines
 from mailgate.mail import Mail
 
 _MOST_COSTLY = 50  # characters that a preview names: a Chinese text has as many as it is long
+_WIDTH = 76  # of a line in a mail
 LeftOut = Sequence[tuple[str, Refused]]
 
 
@@ -97,37 +99,79 @@ def _named(kind: str, wanted: Submission, *marks: str) -> str:
 
 
 def remark_words(facts: dict[str, Any]) -> str:
-    return wording.REMARK.format(facts="\n".join(_not_sent(facts)))
+    rest = wording.OTHERS if facts["left_out"] else wording.WITHOUT
+    return wording.REMARK.format(facts="\n".join(_not_sent(facts)), rest=rest)
+
+
+def attached(names: Sequence[str]) -> str:
+    """In one line, or one a line where that would be long; a name is never broken."""
+    line = wording.ATTACHED.format(names=" " + ", ".join(names))
+    return line if len(line) <= _WIDTH else wording.ATTACHED.format(names="\n  " + "\n  ".join(names))
 
 
 def preview_words(facts: dict[str, Any]) -> str:
     parts = facts["parts"]
-    lines = [f"{numbers.display(to)}: {price} {facts['currency']}" for to, price in facts["prices"]]
-    lines += [""] if lines else []
-    for one in facts["costs"]["characters"]:
-        lines.append(wording.COSTLY[one["why"]].format(**one))
-        if one["instead"] != one["character"]:
-            lines.append(wording.INSTEAD.format(instead=one["instead"] or "left out"))
+    prices = [f"{numbers.display(to)}: {price} {facts['currency']}" for to, price in facts["prices"]]
+    pieces = [
+        wording.NOT_TEXTED.format(why=piece["why"], text=quoted(piece["text"])) for piece in facts["removed"]
+    ]
+    paragraphs = (
+        wording.PREVIEW,
+        "\n".join(parts) if len(parts) == 1 else _numbered(parts),
+        "\n".join([_size(facts), *prices]),
+        *_dear(facts),
+        *pieces,
+        "\n".join(_not_sent(facts)),
+    )
+    return "\n\n".join(filter(None, paragraphs)) + "\n"
+
+
+def _size(facts: dict[str, Any]) -> str:
+    count = len(facts["prices"])
+    return (wording.SIZE if count == 1 else wording.SIZE_EACH).format(
+        segments=_segments(len(facts["parts"])),
+        encoding=wording.ENCODINGS[facts["encoding"]],
+        count=count,
+        price=facts["price"],
+        currency=facts["currency"],
+    )
+
+
+def _dear(facts: dict[str, Any]) -> Iterator[str]:
+    """The characters that cost, as far as they do: in UCS-2 none counts as two for being in the GSM extension."""
+    why = "ucs2" if facts["encoding"] == "ucs2" else "extension"
+    lines = [_character(one) for one in facts["costs"]["characters"] if one["why"] == why]
     if facts.get("more_costly"):
         lines.append(wording.MORE_COSTLY.format(count=facts["more_costly"]))
+    if lines:
+        yield "\n".join([wording.COSTLY[why], *lines])
     fewer = facts["costs"]["segments_transliterated"]
-    if fewer < len(parts):
-        lines.append(wording.FEWER.format(segments=_segments(fewer)))
-    lines += [wording.NOT_TEXTED.format(**piece) for piece in facts["removed"]]
-    lines += _not_sent(facts)
-    shown_text = "\n".join(parts) if len(parts) == 1 else _numbered(parts)
-    size = f"{_segments(len(parts))} {facts['encoding']}"
-    return wording.PREVIEW.format_map({**facts, "text": shown_text, "size": size, "lines": "\n".join(lines)})
+    if fewer < len(facts["parts"]):
+        yield wording.FEWER.format(segments=_segments(fewer))
+
+
+def _character(one: dict[str, Any]) -> str:
+    times = "once" if one["count"] == 1 else f"{one['count']} times"
+    line = wording.CHARACTER.format(character=one["character"], name=one["name"], times=times)
+    if one["instead"] == one["character"]:
+        return line
+    return line + wording.INSTEAD.format(instead=one["instead"] or "nothing")
 
 
 def _not_sent(facts: dict[str, Any]) -> list[str]:
     lines = [
-        wording.LEFT_OUT.format(to=numbers.display(to) if to.startswith("+") else to, why=why)
+        _filled(wording.LEFT_OUT.format(to=numbers.display(to) if to.startswith("+") else to, why=why))
         for to, why in facts["left_out"]
     ]
-    if facts["attachments"]:
-        lines.append(wording.ATTACHED.format(names=", ".join(facts["attachments"])))
-    return lines
+    return [*lines, attached(facts["attachments"])] if facts["attachments"] else lines
+
+
+def _filled(line: str) -> str:
+    return textwrap.fill(line, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def quoted(text: str) -> str:
+    return "\n".join(f"> {line}" for line in text.splitlines())
 
 
 def _numbered(parts: Sequence[str]) -> str:

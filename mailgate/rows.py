@@ -3,14 +3,14 @@
 from typing import Annotated, Any, Literal
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from gateway_core import hours, money, numbers
 from gateway_core.accounts import Network, SenderID, Terms
 from gateway_core.carriers import CARRIERS
 from gateway_core.errors import BadNumber
 from gateway_core.settings import Section
-from mailgate import trust
+from mailgate import addresses, trust
 
 
 def address(value: str) -> str:
@@ -113,9 +113,25 @@ class SenderRow(Section):
 
 
 class ContactRow(Section):
+    remove: bool = False  # the first one: less is asked of the others then
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]*$", max_length=64)
-    numbers: tuple[Annotated[str, AfterValidator(_e164)], ...] = Field(min_length=1, max_length=1000)
-    remove: bool = False
+    numbers: tuple[Annotated[str, AfterValidator(_e164)], ...] = Field(
+        (), max_length=1000, validate_default=True
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _reachable(cls, value: str, known: ValidationInfo) -> str:
+        if value.lower() in addresses.OPERATOR_NAMES and not known.data.get("remove"):
+            raise ValueError(f"mail to {value} goes to the operator; choose another name")
+        return value
+
+    @field_validator("numbers")
+    @classmethod
+    def _somebody(cls, value: tuple[str, ...], known: ValidationInfo) -> tuple[str, ...]:
+        if not value and not known.data.get("remove"):
+            raise ValueError("name at least one number")
+        return value
 
 
 class AccountRow(Terms):

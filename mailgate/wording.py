@@ -19,10 +19,11 @@ REASON_WORDS: dict[str, str] = {
     "opted_out": "The handset has asked not to be texted.",
 }
 
-# Below a receipt or a remark that goes to alarm_to.
+# Below what goes to alarm_to instead of the author.
 FOR_PEOPLE = """
-The text was made of a mail of {author} that wants no answer, as machines and
-lists write it. So this goes to the account's alarm_to instead.
+The mail came from {author}.
+It wants no answer, as mails of machines and lists do, so this goes to the
+alarm_to of the account instead.
 """
 # Answers of an hour in one mail.
 GATHERED = """\
@@ -37,7 +38,8 @@ ALARM_WORDS: dict[str, tuple[str, str]] = {  # what it is about: subject and tex
         "Credit of {account}: {balance}",
         """\
 The account {account} has {balance} {currency} left.
-When it is used up, texts are refused. Top it up with: mailgate account credit NAME AMOUNT
+When it is used up, texts are refused. Top it up with:
+mailgate account credit {account} AMOUNT
 """,
     ),
     "spoof": (
@@ -74,23 +76,27 @@ phone. If people are talking, raise replies_per_hour of the account (it is
 REMARK = """\
 {facts}
 
-Whoever else the mail was for has been texted; receipts tell what became of it.
+{rest}
 """
-LEFT_OUT = "Not texted: {to}. {why}."
-ATTACHED = "Attachments cannot be texted: {names}"
-PREVIEW = """\
-This is a preview. Nobody was texted, and nothing was charged.
-
-{text}
-
-{size}, {price} {currency} in all.
-{lines}
-"""
-COSTLY: dict[str, str] = {  # why a character makes a text dear
-    "ucs2": "{character} ({name}, {count} times) makes the whole text UCS-2: 70 characters a segment instead of 160.",
-    "extension": "{character} ({name}, {count} times) counts as two.",
+OTHERS = "Everybody else that the mail was for is texted."
+WITHOUT = "The text of the mail goes without them."
+LEFT_OUT = "Not texted: {to} ({why})."
+ATTACHED = "Attachments cannot be texted:{names}"
+PREVIEW = "This is a preview. Nobody was texted, and nothing was charged."
+SIZE = "{segments} ({encoding}), {price} {currency} in all."
+SIZE_EACH = "{segments} ({encoding}) for each of {count} numbers, {price} {currency} in all."
+ENCODINGS = {"gsm7": "GSM", "ucs2": "UCS-2"}
+COSTLY: dict[str, str] = {  # why characters make a text dear; above a line for each of them
+    "ucs2": """\
+Not in the GSM alphabet. One such character is enough to make the whole text
+UCS-2: 70 characters a segment instead of 160, or 67 instead of 153 where the
+text needs several.""",
+    "extension": "Each of these counts as two:",
 }
-INSTEAD = '  With unsupported = "transliterate" it would be: {instead}'
-MORE_COSTLY = "And {count} more characters."
-FEWER = "Transliterated, it would need {segments}."
-NOT_TEXTED = "Not part of the text ({why}): {text}"
+CHARACTER = "  {character}  {name}, {times}"
+INSTEAD = "; transliterated: {instead}"
+MORE_COSTLY = "  and {count} more characters"
+FEWER = """\
+With unsupported = "transliterate" of the account it would need
+{segments}."""
+NOT_TEXTED = "Not part of the text ({why}):\n{text}"

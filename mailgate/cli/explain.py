@@ -99,12 +99,21 @@ def _show(found: dict[str, Any], *, as_json: bool) -> None:
         print(
             f"  to       {recipient['to']}: {recipient['outcome']} {recipient['reason'] or recipient['route'] or ''}"
         )
-    print(f"  text     {found['segments']} segments, {found['encoding']}, price {found['price'] or '-'}")
+    print(f"  text     {_size(found)}")
     for line in found["text"].splitlines():
         print(f"  | {line}")
     for removed in found["removed"]:
-        print(f"  cut ({removed['why']}): {' / '.join(removed['text'].split())[:100]}")
+        lines = (" ".join(line.split()) for line in removed["text"].splitlines())
+        print(f"  cut ({removed['why']}): {' / '.join(filter(None, lines))[:100]}")
     print()
+
+
+def _size(found: dict[str, Any]) -> str:
+    count = found["segments"]
+    if not count:
+        return "none"
+    segments = "1 segment" if count == 1 else f"{count} segments"
+    return f"{segments}, {found['encoding']}, price {found['price'] or '-'}"
 
 
 def _print_checks(checks: Sequence[dict[str, str]]) -> None:

@@ -50,7 +50,7 @@ def show_message(arguments: argparse.Namespace) -> int:
     for message in found:
         for name, value in message.items():
             if name not in {"trail", "removed"}:
-                print(f"{name:20}{value}")
+                print(f"{name:20}{_plain(value)}".rstrip())
         for piece in message["removed"]:
             print(f"  not texted, {piece['why']}: {piece['text']!r}")
         for event in message["trail"]:
@@ -59,6 +59,13 @@ def show_message(arguments: argparse.Namespace) -> int:
             )
         print()
     return 0
+
+
+def _plain(value: Any) -> str:
+    """For people: lists without brackets, nothing for nothing, the lines of a text below each other."""
+    if isinstance(value, list):
+        return ", ".join(value)
+    return "" if value is None else str(value).replace("\n", "\n" + " " * 20)
 
 
 def _with_trail(conn: Connection, row: Any) -> dict[str, Any]:

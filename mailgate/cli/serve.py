@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import signal
+from collections.abc import Sequence
 
 import structlog
 
@@ -63,7 +64,7 @@ async def _serve(state: Intake, process: Process, *, embedded: bool, made: bool)
         await http.start()
         process.start()
         running.calm_collector()
-        log.info("serving", smtp=listener.addresses, http=http.port)
+        log.info("serving", smtp=_shown(listener.addresses), http=http.port)
         if embedded:
             print(_what_to_try(state.settings, made=made), flush=True)
         await stopping.wait()
@@ -77,6 +78,11 @@ def _listener(state: Intake, process: Process) -> Listener | Processes:
     if state.settings.smtp.processes == 1:
         return Listener(state)
     return Processes(state, process, loopback_only=opening.listens_on_loopback(state.settings))
+
+
+def _shown(places: Sequence[tuple[str, int]]) -> str:
+    """As `smtp.listen` has them."""
+    return ", ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in places)
 
 
 def _what_to_try(chosen: Settings, *, made: bool) -> str:

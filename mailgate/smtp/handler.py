@@ -229,14 +229,15 @@ class Handler:
     def _accepted(self, transaction: Transaction, outcome: Outcome) -> str:
         shown = ids.show("s", outcome.submission_id) if outcome.submission_id else ""
         envelope, recipients = transaction.envelope, len(transaction.recipients)
+        previewed = bool(outcome.results) and not shown
         log.info(
-            "mail accepted",
+            "preview accepted" if previewed else "mail accepted",
             submission=shown,
             mail_from=envelope.mail_from,
             peer=envelope.peer,
             recipients=recipients,
         )
-        return smtp_replies.PREVIEWED if outcome.results and not shown else smtp_replies.accepted(shown)
+        return smtp_replies.PREVIEWED if previewed else smtp_replies.accepted(shown)
 
     def _count(self, reply: str) -> str:
         code = reply[:3]

@@ -87,6 +87,14 @@ CHANGES = {
         ACCOUNT + '[[account.contact]]\nname = "OnCall"\nnumbers = ["+447700900124", "+447700900125"]\n',
         ["account acme: contact oncall: numbers: +447700900123 -> +447700900124, +447700900125"],
     ),
+    "a contact goes": (
+        ACCOUNT + '[[account.contact]]\nname = "oncall"\nremove = true\n',
+        ["account acme: contact oncall: removed"],
+    ),
+    "a contact that could not be made now goes quietly": (
+        ACCOUNT + '[[account.contact]]\nname = "abuse"\nremove = true\n',
+        [],
+    ),
     "a number changes hands": (
         '[[account]]\nname = "other"\n[[number]]\nmsisdn = "+447700900001"\naccount = "other"\n',
         ["account other: created", "number +447700900001: account_id: "],
@@ -99,14 +107,18 @@ CHANGES = {
         ACCOUNT + f'api_keys = ["{"0123456789ABCDEF" * 2}01234567"]\n',
         [],
     ),
-    "a route pauses": ('[[route]]\nname = "sim"\npaused = true\n', ["route sim: paused: False -> True"]),
+    "a route pauses": ('[[route]]\nname = "sim"\npaused = true\n', ["route sim: paused: false -> true"]),
     "a price": (
         '[[price]]\nprefix = "+44"\nper_segment = "0.0625"\ncurrency = "GBP"\n',
-        ["price +44 GBP: per_segment: 500 -> 625"],
+        ["price +44 GBP: per_segment: 0.05 -> 0.0625"],
     ),
     "a price goes": (
         '[[price]]\nprefix = "+44"\nper_segment = "0"\ncurrency = "GBP"\nremove = true\n',
         ["price +44 GBP: removed"],
+    ),
+    "marks": (
+        ACCOUNT + 'markers = [["<<", ">>"]]\n',
+        ["account acme: markers: none -> << >>"],
     ),
     "another way with characters": (
         ACCOUNT + 'unsupported = "transliterate"\n',
@@ -245,6 +257,14 @@ WRONG = {
     "a contact without numbers": (
         ACCOUNT + '[[account.contact]]\nname = "x"\nnumbers = []\n',
         "account acme: contact.0.numbers: ",
+    ),
+    "a contact whose number was forgotten": (
+        ACCOUNT + '[[account.contact]]\nname = "x"\n',
+        "account acme: contact.0.numbers: name at least one number",
+    ),
+    "a contact in the operator's place": (
+        ACCOUNT + '[[account.contact]]\nname = "Postmaster"\nnumbers = ["+447700900123"]\n',
+        "account acme: contact.0.name: mail to Postmaster goes to the operator",
     ),
     "a contact's number": (
         ACCOUNT + '[[account.contact]]\nname = "x"\nnumbers = ["07700900123"]\n',

@@ -51,6 +51,10 @@ def mails(w: World, about: str) -> list[Any]:
     return [one for one in found if about in one.get_payload(decode=True).decode()]
 
 
+def words_of(note: Any) -> str:
+    return str(note.get_payload(decode=True).decode()).replace("\r\n", "\n")
+
+
 def told(w: World, about: str) -> Any:
     wait_for(lambda: mails(w, about))
     (one,) = mails(w, about)
@@ -107,6 +111,17 @@ def test_a_machine_is_not_told_but_people_are(w: World) -> None:
     assert not [one for one in mails(w, "Not texted") if one["To"] == CRON]
 
 
+def test_characters_that_count_as_two_are_told_of_where_they_do(w: World) -> None:
+    w.send(mail("[5 €]", Subject="+preview extension"))
+    words = words_of(told(w, "[5 €]"))
+    assert "1 segment (GSM), 0.05 GBP in all." in words
+    assert "\n  €  euro sign, once\n" in words
+    w.send(mail("[5 €] – now", Subject="+preview extension"))
+    words = words_of(told(w, "[5 €] – now"))
+    assert "  –  en dash, once; transliterated: -\n" in words
+    assert "euro sign" not in words
+
+
 def test_attachments_are_named_where_no_receipt_would_do_it(w: World) -> None:
     """The same name again is told of once a day, however many mails have it."""
     raw = (
@@ -117,6 +132,7 @@ def test_attachments_are_named_where_no_receipt_would_do_it(w: World) -> None:
     w.send(raw.replace("see the plan", "see the new plan").encode())
     note = told(w, "Attachments cannot be texted: plan.pdf")
     assert (note["To"], note["Auto-Submitted"], note["Return-Path"]) == (ALICE, "auto-generated", None)
+    assert "Everybody else" not in note.get_payload()
 
 
 # --- lists in the mail ------------------------------------------------------------------------------------
@@ -139,7 +155,7 @@ def test_of_a_list_those_who_can_be_texted_are(w: World) -> None:
     assert set(of(w, reply)) == {"+447700900125"}
     words = told(w, "Not texted: nobody").get_payload(decode=True).decode()
     assert "nobody is neither a number nor a contact of acme" in words
-    assert "Not texted: 12." in words
+    assert "Not texted: 12 (not a possible telephone number)." in words
 
 
 @pytest.mark.parametrize(
@@ -223,7 +239,7 @@ def test_a_preview_texts_nobody_and_says_all(w: World, where: str) -> None:
     said = w.send(mail(text, Subject=subject, message_id=f"preview-{where}@x.example"), to)
     assert said.startswith("2.0.0 accepted as a preview: nobody is texted")
     note = told(w, f"It’s {where}")
-    words = note.get_payload(decode=True).decode()
+    words = words_of(note)
     assert (balance(w), submissions(w)) == before
     assert w.texts("+447700900150") == []
     assert note["To"] == ALICE
@@ -231,13 +247,11 @@ def test_a_preview_texts_nobody_and_says_all(w: World, where: str) -> None:
     for line in (
         "Nobody was texted, and nothing was charged.",
         f"[1/2] It’s {where} ^ xxx",
-        "2 segments ucs2, 0.30 GBP in all.",
+        "2 segments (UCS-2) for each of 3 numbers, 0.30 GBP in all.",
         "+44 7700 900150: 0.10 GBP",
-        "’ (right single quotation mark, 1 times) makes the whole text UCS-2",
-        'With unsupported = "transliterate" it would be: \'',
-        "^ (circumflex accent, 1 times) counts as two.",
-        "Transliterated, it would need 1 segment.",
-        "Not part of the text (tagline): Sent from my iPhone",
+        "\n  ’  right single quotation mark, once; transliterated: '\n",
+        'With unsupported = "transliterate" of the account it would need\n1 segment.',
+        "Not part of the text (tagline):\n> Sent from my iPhone",
         "Not texted: +47 90 00 00 01",
     ):
         assert line in words
@@ -272,3 +286,8 @@ def test_explain_shows_each_of_a_group(w: World) -> None:
         ABROAD: "refused",
     }
     assert messages.State.QUEUED not in found
+
+
+@pytest.mark.parametrize(("to", "outcome"), [("team", "accepted"), ("abroad", "refused")])
+def test_whocan_says_yes_for_a_group_of_whom_somebody_may_be_texted(w: World, to: str, outcome: str) -> None:
+    assert explain.whocan(w.state, ALICE, "127.0.0.1", to)["outcome"] == outcome

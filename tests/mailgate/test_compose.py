@@ -85,9 +85,9 @@ def test_a_receipt_names_what_was_attached(w: World) -> None:
     file = 'Content-Type: application/pdf; name="a\u202e%d\t.pdf"\r\n\r\nx\r\n'
     parts = ["\r\nhello\r\n", *(file % number for number in range(22))]
     raw = mail("--b\r\n" + "--b\r\n".join(parts), Content_Type="multipart/mixed; boundary=b")
-    named = ", ".join(f"a{number} .pdf" for number in range(20))
+    named = [f"  a{number} .pdf" for number in range(20)]
     assert receipt_of(w, raw).get_content().splitlines()[1:] == [
-        *(f"Attachments cannot be texted: {named}, and 2 more", "", "> hello")
+        *("Attachments cannot be texted:", *named, "  and 2 more", "", "> hello")
     ]
 
 

@@ -139,13 +139,14 @@ def test_the_segments_are_those_of_the_text_as_the_account_has_it_sent(command: 
 
 
 def test_for_people(command: Command) -> None:
-    Path("mail.eml").write_bytes(mail("On my way", Subject="hello"))
+    Path("mail.eml").write_bytes(mail("On my way\n\n-- \nAnn Lee\nAcme  Ltd", Subject="hello"))
     told = command("explain", "mail.eml", "--to", TO).out
     assert told.startswith("mail.eml: accepted\n")
     for line in (
         "  passed   robot",
         "  | On my way",
-        "segments, gsm7, price 0.05",
+        "  text     1 segment, gsm7, price 0.05\n",
+        "  cut (signature): Ann Lee / Acme Ltd\n",
         "+447700900123: accepted sim",
     ):
         assert line in told
