@@ -45,7 +45,7 @@ _WROTE_WORDS = "|".join(
 WROTE = re.compile(rf"(?:{_WROTE_WORDS})\s*[:：]?\s*(?:-+)?\*?\s*$|\b(?:{_WROTE_WORDS})\b[^\n]{{0,200}}:\s*$")
 CLOSES = (":", "：", ":*", "--", "...")  # how an attribution ends
 DATE = re.compile(r"\b(?:19|20)\d\d\b|\d[./-]\d\d?[./-]\d|\d年")
-TIME = re.compile(r"\d\d?[:.]\d\d")
+TIME = re.compile(r"\d\d?(?:[:.]\d\d|[時时点點시])")
 ADDRESS = re.compile(r"""[<(\["'][^\s<>@]{1,64}@[^\s<>@]{1,190}[>)\]"']""")
 NEWS = "news:"  # `Anna wrote in message news:…`
 # programs that use no words
@@ -126,13 +126,13 @@ _ORIGINAL = (
     "wiadomość_przekazana przekazana_wiadomość alkuperäinen_viesti välitetty_viesti исходное_сообщение "
     "пересланное_сообщение пересылаемое_сообщение исходное_письмо оригинальное_сообщение "
     "оригінальне_повідомлення пересилане_повідомлення переслане_повідомлення вихідне_повідомлення "
-    "původní_zpráva přeposlaná_zpráva pôvodná_správa preposlaná_správa eredeti_üzenet továbbított_üzenet "
-    "orijinal_mesaj özgün_ileti iletilen_mesaj yönlendirilmiş_mesaj mesaj_original mesaj_inițial "
-    "mesaj_redirecționat αρχικό_μήνυμα προωθημένο_μήνυμα originalna_poruka izvorna_poruka "
-    "izvirno_sporočilo proslijeđena_poruka оригинално_съобщение препратено_съобщение originalus_laiškas "
-    "sākotnējais_ziņojums algne_sõnum הודעה_מקורית הודעה_שהועברה الرسالة_الأصلية رسالة_محولة "
-    "الرسالة_المحولة thư_gốc pesan_asli 原始邮件 原始郵件 转发邮件 轉寄郵件 转发的邮件 元のメッセージ "
-    "転送メッセージ 원본_메시지 원본_메일 원본_이메일 전달된_메시지"
+    "původní_zpráva původní_e-mail originele_e-mail e-mail_original přeposlaná_zpráva pôvodná_správa "
+    "preposlaná_správa eredeti_üzenet továbbított_üzenet orijinal_mesaj özgün_ileti iletilen_mesaj "
+    "yönlendirilmiş_mesaj mesaj_original mesaj_inițial mesaj_redirecționat αρχικό_μήνυμα προωθημένο_μήνυμα "
+    "originalna_poruka izvorna_poruka izvirno_sporočilo proslijeđena_poruka оригинално_съобщение "
+    "препратено_съобщение originalus_laiškas sākotnējais_ziņojums algne_sõnum הודעה_מקורית הודעה_שהועברה "
+    "الرسالة_الأصلية رسالة_محولة الرسالة_المحولة thư_gốc pesan_asli 原始邮件 原始郵件 转发邮件 轉寄郵件 "
+    "转发的邮件 元のメッセージ 転送メッセージ 원본_메시지 원본_메일 원본_이메일 전달된_메시지"
 )
 _ORIGINAL_WORDS = "|".join(re.escape(one.replace("_", " ")) for one in _ORIGINAL.split())
 _BEGIN = (
@@ -148,7 +148,9 @@ _BEGIN = (
 )
 _BEGIN_WORDS = "|".join(re.escape(one.replace("_", " ")) for one in _BEGIN.split())
 ORIGINAL = re.compile(
-    rf"\s*\*?\s*[-_=]{{2,40}}\s*(?:{_ORIGINAL_WORDS})\s*[-_=]{{2,40}}\s*\*?\s*$|\s*(?:{_BEGIN_WORDS})\s*:\s*$",
+    rf"\s*\*?\s*[-_=\u2010]{{2,40}}\s*(?:{_ORIGINAL_WORDS})\s*[-_=\u2010]{{2,40}}\s*\*?\s*$|\s*(?:{_BEGIN_WORDS})\s*:\s*$"
+    r"|[-_=#*]{2,40} ?[^\n]{0,40}\b(?:reply|respond|antwort\w*|répon\w+|respuesta|rispost\w+|antwoord)\b[^\n]{0,40}"
+    r"\b(?:above|oberhalb|über|au-dessus|encima|sopra|boven)\b[^\n]{0,30}[-_=#*]{2,40}$",
     re.IGNORECASE,
 )
 _OPENED = "on|am|le|el|il|em|op|den|w dniu|dnia"

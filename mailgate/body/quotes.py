@@ -15,6 +15,7 @@ _MAX_LINE = 400  # no attribution is longer; longer lines are not examined
 _MAX_LINES = 4  # an attribution is wrapped over at most so many
 _VERB_WITHIN = 260  # characters of the end
 _INITIALS = re.compile(r"[A-Z][A-Za-z]?>(?: |$)")  # `AB> `, as news readers marked who was quoted
+_RULES = "-_=*#\u2010"  # what a line is drawn of
 _WRAPPED = 60  # a quoted line as long as this may have been wrapped, the rest without its mark
 
 
@@ -26,7 +27,7 @@ class Cut(NamedTuple):
 def cut(text: str, *, guess_trailing: bool = True) -> Cut:
     """`guess_trailing` False: the author set an end marker, only separators are obeyed."""
     lines = text.split("\n")
-    if not any(map(_may_begin, lines)):
+    if not any(map(_may_begin, lines)) and "---" not in text and "：" not in text:
         return Cut(text, ())
     removed: list[str] = []
     lines = _leading(lines, removed)
@@ -34,9 +35,9 @@ def cut(text: str, *, guess_trailing: bool = True) -> Cut:
     if guess_trailing:
         lines = _trailing(lines, removed)
     kept = "\n".join(lines)
-    if kept.strip():
+    if kept.strip() and not (removed and _only_attributions(kept)):
         return Cut(kept, tuple(part for part in removed if part.strip()))
-    if _only_attributions(text):  # mails that quote each other until no word is left
+    if kept.strip() or _only_attributions(text):  # mails that quote each other until no word is left
         return Cut("", (text,))
     return Cut(text, ())
 
@@ -52,12 +53,10 @@ def _may_begin(line: str) -> bool:
     if not line:
         return False
     return (
-        line[0] in ">-_=*#"
+        line[0] in ">-_=*#\u2010"
         or "> " in line
         or line[-1] in ":：*-"
-        or "---" in line
         or (":" in line[:40] and bool(labels.kind(line)))
-        or ("：" in line[:40] and bool(labels.kind(line)))
     )
 
 
@@ -162,7 +161,7 @@ def _separator(lines: Sequence[str], at: int) -> int:
         return int(line.endswith(" >>>") and phrases.GROUPWISE.fullmatch(line) is not None)
     if phrases.RUN.match(line) or ("---" in line and phrases.NOTES.match(line)):
         return 1
-    if line[0] in "-_=*#" or line.endswith(":"):
+    if line[-1] == ":" or (line[0] in _RULES and line[-1] in _RULES and len(line) > 1):
         ruled = _ruled(lines, at)
         if ruled:
             return ruled
@@ -172,14 +171,15 @@ def _separator(lines: Sequence[str], at: int) -> int:
 def _ruled(lines: Sequence[str], at: int) -> int:
     """`-----Original Message-----`, or a rule above a header block or a list server's footer."""
     line = lines[at].strip()  # the patterns take a time that grows with the square of blanks in a row
+    bare = phrases.RULE.match(line)
+    original = not bare and phrases.ORIGINAL.match(line)
+    if not bare and not original and not phrases.BETWEEN_RULES.match(line):
+        return 0
     below = at + 1
     while below < min(at + 4, len(lines)) and not lines[below].strip():
         below += 1
-    original = not phrases.RULE.match(line)
-    if original and not phrases.ORIGINAL.match(line) and not phrases.BETWEEN_RULES.match(line):
-        return 0
     block = _header_block(lines, below)
-    if block or (original and phrases.ORIGINAL.match(line)):
+    if block or original:
         return below - at + block
     return below - at if below < len(lines) and phrases.LIST_FOOTER in lines[below][:100].lower() else 0
 
@@ -251,14 +251,17 @@ def _quote_follows(lines: Sequence[str], at: int) -> bool:
 
 def is_attribution(line: str, *, weak: bool = False) -> bool:
     """`On … Anna wrote:`: a verb of writing at the end, and an address or a date with its time before it. `weak`,
-    where quoted lines follow, takes the verb alone, or an address alone, in whatever language.
+    where quoted lines follow, takes each of them alone, in whatever language.
     """
     if line.endswith("..."):
         return weak and phrases.NEWS in line
     addressed = "@" in line
-    if not (weak or addressed or (phrases.DATE.search(line) and phrases.TIME.search(line))):
+    dated = bool(phrases.DATE.search(line) and phrases.TIME.search(line))
+    if not (weak or addressed or dated or (line.startswith("--") and line.endswith("--"))):
         return False
     line = " ".join(line.split())  # the patterns try blanks in a row in every division
-    if addressed and (phrases.DATED.match(line) or (weak and phrases.ADDRESS.search(line))):
+    if weak and (dated or (addressed and phrases.ADDRESS.search(line))):
+        return True
+    if addressed and phrases.DATED.match(line):
         return True
     return bool(phrases.WROTE.search(phrases.fold(line[-_VERB_WITHIN:])))
