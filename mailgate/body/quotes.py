@@ -257,7 +257,7 @@ def is_attribution(line: str, *, weak: bool = False) -> bool:
         return weak and phrases.NEWS in line
     addressed = "@" in line
     dated = bool(phrases.DATE.search(line) and phrases.TIME.search(line))
-    if not (weak or addressed or dated or (line.startswith("--") and line.endswith("--"))):
+    if not (weak or addressed or dated or (line.startswith("----") and line.endswith("----"))):
         return False
     line = " ".join(line.split())  # the patterns try blanks in a row in every division
     if weak and (dated or (addressed and phrases.ADDRESS.search(line))):

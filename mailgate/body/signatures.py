@@ -189,7 +189,7 @@ def _below_dashes(lines: Sequence[str], tail: Sequence[int], wanted: str) -> int
         line = lines[at].strip()
         if _DASHES.fullmatch(line):
             below = [lines[number].strip().lower() for number in reversed(tail[:count])]
-            is_one = count and not _announced(lines, at) and _names_somebody(below, wanted)
+            is_one = count and _ends_there(lines, at) and _names_somebody(below, wanted)
             return at if is_one and any(one.strip() for one in lines[:at]) else len(lines)
         if (
             len(line) > 70
@@ -198,6 +198,14 @@ def _below_dashes(lines: Sequence[str], tail: Sequence[int], wanted: str) -> int
         ):
             break
     return len(lines)
+
+
+def _ends_there(lines: Sequence[str], at: int) -> bool:
+    """Whether a text may end above the rule: it is no headline, and no such rules divide it."""
+    above = lines[at - 1].strip() if at else ""
+    if (above and not _STOPS.search(above)) or _announced(lines, at):
+        return False
+    return not _ruled(lines, at, _DASHES)
 
 
 def _names_somebody(below: Sequence[str], wanted: str) -> bool:
@@ -214,9 +222,9 @@ def _announced(lines: Sequence[str], at: int) -> bool:
     return above.endswith(":")
 
 
-def _ruled(lines: Sequence[str], at: int) -> bool:
+def _ruled(lines: Sequence[str], at: int, rule: re.Pattern[str] = _UNDERSCORES) -> bool:
     """Whether such rules divide the text above, too."""
-    return any(_UNDERSCORES.fullmatch(line.strip()) for line in lines[max(0, at - _MOST) : at])
+    return any(rule.fullmatch(line.strip()) for line in lines[max(0, at - _MOST) : at])
 
 
 def _is_block(rest: Sequence[str]) -> bool:

@@ -119,6 +119,8 @@ def test_a_signature_below_dashes_goes(rule: str) -> None:
         f"Ring:\n{rule}\nTom Ek\nTel. 07700 900123",
         f"Tonight\n{rule}\nAnna Berg 22-06\nTom Ek 06-14",
         f"Milk\n{rule}\n- Anna Berg, 07700 900123",
+        f"Next of kin\n{rule}\nTom Ek\n07700 900123",
+        f"Gate code\n\n{rule}\n4711\n{rule}\n\nAnna",
     ):
         assert read(text, sender).text == text
 
