@@ -166,7 +166,7 @@ HOSTILE: dict[str, Hostile] = {
     ),
     "boundary of dashes, one line of dashes": Hostile(multipart(b"-", b"-" * 70), TOO_LARGE, BAD_LINE),
     "boundary with a rare end": Hostile(multipart(b"-", b"-" * 34 + b"x" + b"-" * 34), TOO_LARGE, BAD_LINE),
-    "no boundary": Hostile(body(b"--- x\n", b"multipart/mixed"), NOTHING, NOTHING),
+    "no boundary": Hostile(body(b"--- x\n", b"multipart/mixed"), TOO_LARGE, TOO_LARGE),
     "heads of parts": Hostile(many(b"text/x", b"", b"a:\n"), NOTHING, TOO_LARGE),
     "parameters of parts": Hostile(many(b"text/x" + b";a=b" * 20, b"", b' ;a="b;'), NOTHING, TOO_LARGE),
     # --- headers
@@ -270,7 +270,7 @@ HOSTILE |= {
     "text: verbs": Hostile(text(b"On " + b"wrote " * 60 + b"\n"), TOO_LARGE, TOO_LARGE),
     "text: verbs and colons": Hostile(text(b"On " + b"wrote:: " * 45 + b"x\n"), TOO_LARGE, TOO_LARGE),
     "text: verbs in wrapped attributions": Hostile(
-        text((b"On 2020 " + b"wrote " * 64 + b"\n") * 3 + b"wrote " * 64 + b":\n")
+        text((b"On 2020 9:14 " + b"wrote " * 63 + b"\n") * 3 + b"wrote " * 64 + b":\n")
     ),
     "text: times in wrapped attributions": Hostile(
         text((b"1:11" * 98 + b"\n") * 3 + b"<" + b"a" * 79 + b"@" + b"a" * 120 + b">x:\n"),

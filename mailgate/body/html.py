@@ -8,7 +8,7 @@ import re
 from itertools import islice
 from typing import NamedTuple
 
-from mailgate.body import signatures, tags, traits
+from mailgate.body import quotes, signatures, tags, traits
 from mailgate.body.elements import BLOCKS, CELLS, ENDED_BY_START, SKIPPED, VOID, Elements
 from mailgate.body.page import BLANK, Mark, Page
 from mailgate.body.tags import END, TEXT
@@ -205,6 +205,8 @@ class _Walk:
         line = BLANK.sub(" ", "".join(aside.texts)).strip()
         if aside.why is Why.ATTRIBUTION and line.startswith("----"):
             return  # the head of a mail that Gmail forwards: a separator in words
+        if aside.why is Why.ATTRIBUTION and not aside.mark[0] and quotes.is_attribution(line, weak=True):
+            return  # above all else: whether what it introduces is answered below is told by the words
         if aside.why is Why.SIGNATURE:
             line = self._end_signature(aside.mark)
         elif aside.why is Why.ATTRIBUTION:

@@ -15,6 +15,7 @@ _VALUE = re.compile(r"[^\W\d_][\w ]{1,30}: \S")
 _MAX_SIGNATURE = 10
 _MAX_LOOK = 4000
 _MAX_TRIES = 20
+_MOST_RULES = 2  # as often as this a separator stands in a mail with a signature and a list's footer
 
 
 class Marks(NamedTuple):
@@ -76,6 +77,8 @@ def end(text: str, own: tuple[str, ...] = (), *, guess: bool = True) -> tuple[st
             if (
                 not guess
                 or tried > _MAX_TRIES
+                or text.count("\n--\n") > _MOST_RULES
+                or text.count("```", 0, found.start()) % 2  # inside a block of code
                 or not _is_signature(text[found.end() : found.end() + _MAX_LOOK])
             ):
                 continue

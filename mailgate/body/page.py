@@ -10,13 +10,14 @@ _MAX_CITED = 8
 class Page:
     """Line breaks are owed, not written, so that nested blocks give one break."""
 
-    __slots__ = ("blank", "depth", "out", "owed", "preformatted")
+    __slots__ = ("_last", "blank", "depth", "out", "owed", "preformatted")
 
     def __init__(self) -> None:
         self.out: list[str] = []
         self.owed = 1
         self.blank = False
         self.depth = 0  # of citations
+        self._last = 0  # that of the line before
         self.preformatted = 0
 
     def need(self, breaks: int) -> None:
@@ -34,13 +35,23 @@ class Page:
         if not text:
             return
         if self.owed:
-            prefix = "> " * min(self.depth, _MAX_CITED)
-            self.out.append(("\n" + prefix) * self.owed if self.out else prefix)
+            if self.depth:
+                self._cite()
+            else:
+                self.out.append("\n" * self.owed if self.out else "")
+                self._last = 0
             self.owed = 0
         elif self.blank and text[0] != " ":
             self.out.append(" ")
         self.blank = False
         self.out.append(text)
+
+    def _cite(self) -> None:
+        """The line breaks that are owed; an empty line between two depths belongs to the outer one."""
+        depth = min(self.depth, _MAX_CITED)
+        gap = "\n" + "> " * min(depth, self._last)
+        self.out.append((gap * (self.owed - 1) + "\n" if self.out else "") + "> " * depth)
+        self._last = depth
 
     def words(self, text: str) -> None:
         """Running text: white space is one blank, none at the start of a line."""

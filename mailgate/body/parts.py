@@ -6,6 +6,7 @@ from mailgate.mail import Part
 from mailgate.mail.attachments import CALENDAR
 
 _TEXT = frozenset({"text/plain", "text/html", "text/calendar"})
+_PLAIN = frozenset({"multipart/mixed", "multipart/alternative", "multipart/related"})
 
 
 def choose(root: Part) -> Iterator[Part]:
@@ -16,6 +17,8 @@ def choose(root: Part) -> Iterator[Part]:
     of all an invitation that comes as a file (RFC 6047, section 2.4): in some mails it is all there is.
     """
     found = [part for part in _shown(root) if part.type in _TEXT]
+    if not found and root.type in _PLAIN and not root.children:
+        yield root  # its boundary is nowhere: all of it is text
     yield from _ranked(root, found)
     shown = {id(part) for part in found}
     yield from (part for part in root.leaves() if part.type in CALENDAR and id(part) not in shown)

@@ -7,15 +7,15 @@ between quoted lines keep the lines that they answer. Each line is looked at a b
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
-from mailgate.body import phrases
+from mailgate.body import labels, phrases
 
 _MAX_LINE = 400  # no attribution is longer; longer lines are not examined
 _MAX_LINES = 4  # an attribution is wrapped over at most so many
 _VERB_WITHIN = 260  # characters of the end
 _INITIALS = re.compile(r"[A-Z][A-Za-z]?>(?: |$)")  # `AB> `, as news readers marked who was quoted
+_RULES = "-_=*#\u2010"  # what a line is drawn of
 _WRAPPED = 60  # a quoted line as long as this may have been wrapped, the rest without its mark
 
 
@@ -27,7 +27,7 @@ class Cut(NamedTuple):
 def cut(text: str, *, guess_trailing: bool = True) -> Cut:
     """`guess_trailing` False: the author set an end marker, only separators are obeyed."""
     lines = text.split("\n")
-    if not any(map(_may_begin, lines)):
+    if not any(map(_may_begin, lines)) and "---" not in text and "：" not in text:
         return Cut(text, ())
     removed: list[str] = []
     lines = _leading(lines, removed)
@@ -35,9 +35,9 @@ def cut(text: str, *, guess_trailing: bool = True) -> Cut:
     if guess_trailing:
         lines = _trailing(lines, removed)
     kept = "\n".join(lines)
-    if kept.strip():
+    if kept.strip() and not (removed and _only_attributions(kept)):
         return Cut(kept, tuple(part for part in removed if part.strip()))
-    if _only_attributions(text):  # mails that quote each other until no word is left
+    if kept.strip() or _only_attributions(text):  # mails that quote each other until no word is left
         return Cut("", (text,))
     return Cut(text, ())
 
@@ -53,7 +53,10 @@ def _may_begin(line: str) -> bool:
     if not line:
         return False
     return (
-        line[0] in ">-_=*" or "> " in line or line[-1] in ":：*-" or (":" in line[:40] and bool(_label(line)))
+        line[0] in ">-_=*#\u2010"
+        or "> " in line
+        or line[-1] in ":：*-"
+        or (":" in line[:40] and bool(labels.kind(line)))
     )
 
 
@@ -152,11 +155,13 @@ def _answered(lines: Sequence[str], at: int) -> bool:
 def _separator(lines: Sequence[str], at: int) -> int:
     """How many lines the separator at `at` takes; 0 if there is none."""
     line = lines[at].strip() if at < len(lines) else ""
-    if not line or len(line) > _MAX_LINE or line.startswith(">"):
+    if not line or len(line) > _MAX_LINE:
         return 0
-    if phrases.RUN.match(line):
+    if line[0] == ">":
+        return int(line.endswith(" >>>") and phrases.GROUPWISE.fullmatch(line) is not None)
+    if phrases.RUN.match(line) or ("---" in line and phrases.NOTES.match(line)):
         return 1
-    if line[0] in "-_=*" or line.endswith(":"):
+    if line[-1] == ":" or (line[0] in _RULES and line[-1] in _RULES and len(line) > 1):
         ruled = _ruled(lines, at)
         if ruled:
             return ruled
@@ -166,63 +171,78 @@ def _separator(lines: Sequence[str], at: int) -> int:
 def _ruled(lines: Sequence[str], at: int) -> int:
     """`-----Original Message-----`, or a rule above a header block or a list server's footer."""
     line = lines[at].strip()  # the patterns take a time that grows with the square of blanks in a row
-    original = not phrases.RULE.match(line)
-    if original and not phrases.ORIGINAL.match(line):
+    bare = phrases.RULE.match(line)
+    original = not bare and phrases.ORIGINAL.match(line)
+    if not bare and not original and not phrases.BETWEEN_RULES.match(line):
         return 0
     below = at + 1
     while below < min(at + 4, len(lines)) and not lines[below].strip():
         below += 1
     block = _header_block(lines, below)
-    if original or block:
+    if block or original:
         return below - at + block
     return below - at if below < len(lines) and phrases.LIST_FOOTER in lines[below][:100].lower() else 0
-
-
-def _label(line: str) -> str:
-    return _label_of(line[:40])
-
-
-@lru_cache(maxsize=64)  # each line is asked about by those above it
-def _label_of(begin: str) -> str:
-    name, colon, _value = begin.partition(":")
-    return phrases.LABELS.get(name.strip(" \t*").lower(), "") if colon else ""
 
 
 def _header_block(lines: Sequence[str], at: int) -> int:
     """Lines of a From/Sent/To/Subject block in any of our languages: all four kinds of labels, or three and an
     address, one a sender's; a value may run on for a line or two.
     """
-    if at >= len(lines) or not _label(lines[at]):
+    if at >= len(lines) or not labels.kind(lines[at]):
         return 0
     kinds: set[str] = set()
     end = at
     for number in range(at, min(at + 14, len(lines))):
-        kind = _label(lines[number])
+        kind = labels.kind(lines[number])
         if kind:
             kinds.add(kind)
             end = number + 1
-        elif not lines[number].strip() or number - end >= 2:
+        elif number - end >= 2 or not (lines[number].strip() or _is_labelled(lines, number + 1)):
             break
     enough = len(kinds) >= 4 or (len(kinds) == 3 and any("@" in line for line in lines[at:end]))
     return end - at if "from" in kinds and enough else 0
+
+
+def _is_labelled(lines: Sequence[str], at: int) -> bool:
+    return at < len(lines) and bool(labels.kind(lines[at]))
 
 
 def _attribution(lines: Sequence[str], at: int) -> int:
     joined = lines[at].strip()
     number = at
     if not joined.endswith(phrases.CLOSES):
-        if not phrases.OPENS.match(joined):
-            return 0
-        for number in range(at + 1, min(at + _MAX_LINES, len(lines))):
-            line = lines[number].strip()
-            if not line or len(line) > _MAX_LINE:
-                return 0
-            joined = f"{joined} {line}"
-            if line.endswith(phrases.CLOSES):
-                break
-        else:
+        number, joined = _wrapped(lines, at)
+        if number == at:
             return 0
     return number - at + 1 if is_attribution(joined, weak=_quote_follows(lines, number)) else 0
+
+
+def _wrapped(lines: Sequence[str], at: int) -> tuple[int, str]:
+    """The last line of an attribution that may begin here and goes on below, and all of it; `at` if none does."""
+    first = joined = lines[at].strip()
+    opens = phrases.OPENS.match(first)
+    if not opens and not ("@" in first and phrases.ADDRESS.search(first)):
+        return at, ""
+    for number in range(at + 1, min(at + _MAX_LINES, len(lines))):
+        line = lines[number].strip()
+        if not line or len(line) > _MAX_LINE:
+            break
+        joined = f"{joined} {line}"
+        if line.endswith(phrases.CLOSES):
+            is_one = (opens or _quote_follows(lines, number)) and not _begins_itself(line, first)
+            return (number, joined) if is_one else (at, "")
+    return at, ""
+
+
+def _begins_itself(line: str, above: str) -> bool:
+    """Whether a line is an attribution with its date, so that the one above is somebody's text."""
+    return bool(
+        phrases.DATE.search(line)
+        and not phrases.DATE.search(above)
+        and not line[0].isdigit()
+        and phrases.OPENS.match(line)
+        and is_attribution(line, weak=True)
+    )
 
 
 def _quote_follows(lines: Sequence[str], at: int) -> bool:
@@ -230,12 +250,18 @@ def _quote_follows(lines: Sequence[str], at: int) -> bool:
 
 
 def is_attribution(line: str, *, weak: bool = False) -> bool:
-    """`On … Anna wrote:`: a verb of writing at the end and a date or an address before it; `weak` takes a
-    mere time for a date, when quoted lines follow.
+    """`On … Anna wrote:`: a verb of writing at the end, and an address or a date with its time before it. `weak`,
+    where quoted lines follow, takes each of them alone, in whatever language.
     """
-    if not (phrases.EVIDENCE.search(line) or (weak and phrases.TIME.search(line))):
+    if line.endswith("..."):
+        return weak and phrases.NEWS in line
+    addressed = "@" in line
+    dated = bool(phrases.DATE.search(line) and phrases.TIME.search(line))
+    if not (weak or addressed or dated or (line.startswith("----") and line.endswith("----"))):
         return False
     line = " ".join(line.split())  # the patterns try blanks in a row in every division
-    if phrases.DATED.match(line):
+    if weak and (dated or (addressed and phrases.ADDRESS.search(line))):
+        return True
+    if addressed and phrases.DATED.match(line):
         return True
     return bool(phrases.WROTE.search(phrases.fold(line[-_VERB_WITHIN:])))

@@ -60,6 +60,9 @@ _POSTSCRIPT = re.compile(r"p\.? ?s\.?\b")
 _STOPS = re.compile(r"[.!?]$")
 _RULE = re.compile(r"[-_=*~ ]{3,200}")
 _UNDERSCORES = re.compile(r"_{3,200}")
+_DASHES = re.compile(r"[-=*~]{3,80}|[\u2012-\u2015]{1,80}")
+_LISTED = re.compile(r"[-*\u2022>|]|\d{1,3}[.)] ")
+_WORDS = re.compile(r"[^\W\d_]{3,}")
 _LABEL = re.compile(r"[^\W\d_][\w ]{1,30}:\s")
 _MOST_BELOW_RULE = 8
 _SHORTEST_NAME = 4
@@ -69,6 +72,7 @@ _ADDRESSES = (
     *("@", "www.", "http", "+", "tel", "tél", "tlf", "phone", "mob", "fax", "linkedin", "facebook"),
     *("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "ltd", "gmbh", "inc", "llc", " as", " ab"),
 )
+_RULES = ("---", "===", "***", "~~~", "\u2013", "\u2014", "\u2012", "\u2015")
 
 
 Stretch = tuple[int, int]  # of lines; empty where there is none
@@ -81,8 +85,10 @@ def find(lines: Sequence[str], name: str = "") -> Stretch:
     found = len(lines)
     if "___" in said:
         found = _below_rule(lines, tail)
+    wanted = name.strip().strip("\"'").lower()
+    if found == len(lines) and any_in(_RULES, said):
+        found = _below_dashes(lines, tail, wanted)
     if found == len(lines) and any_in(_ADDRESSES, said):
-        wanted = name.strip().strip("\"'").lower()
         found = _below_closing(lines, tail)
         if found == len(lines) and len(wanted) >= _SHORTEST_NAME and wanted in said and "@" not in wanted:
             found = _below_name(lines, tail, wanted)
@@ -157,7 +163,7 @@ def _below_name(lines: Sequence[str], tail: Sequence[int], wanted: str) -> int:
         said = lines[at].strip(" *_,").lower()
         if said == wanted or said.startswith((f"{wanted},", f"{wanted} |", f"{wanted} -")):
             rest = [line for line in lines[at + 1 : _postscript(lines, at + 1)] if line.strip()]
-            alone = at > 0 and not lines[at - 1].strip()
+            alone = at > 0 and not lines[at - 1].strip() and not _announced(lines, at)
             return at + 1 if alone and _is_block(rest) else len(lines)
     return len(lines)
 
@@ -169,12 +175,56 @@ def _below_rule(lines: Sequence[str], tail: Sequence[int]) -> int:
     for count, at in enumerate(tail[: _MOST_BELOW_RULE + 1]):
         line = lines[at].strip()
         if _UNDERSCORES.fullmatch(line):
-            above = any(one.strip() for one in lines[:at])
+            above = any(one.strip() for one in lines[:at]) and not _ruled(lines, at)
             listed = phrases.LIST_FOOTER in "\n".join(lines[at + 1 : at + 3]).lower()
             return at if count and above and not listed else len(lines)
         if len(line) > 70 or (_LABEL.match(line) and not _EVIDENCE.search(line.lower())):
             break
     return len(lines)
+
+
+def _below_dashes(lines: Sequence[str], tail: Sequence[int], wanted: str) -> int:
+    """A line of dashes, and a few short lines that end the mail: the author's name, or what an address book knows."""
+    for count, at in enumerate(tail[: _MOST_BELOW_RULE + 1]):
+        line = lines[at].strip()
+        if _DASHES.fullmatch(line):
+            below = [lines[number].strip().lower() for number in reversed(tail[:count])]
+            is_one = count and _ends_there(lines, at) and _names_somebody(below, wanted)
+            return at if is_one and any(one.strip() for one in lines[:at]) else len(lines)
+        if (
+            len(line) > 70
+            or _LISTED.match(line)
+            or (_LABEL.match(line) and not _EVIDENCE.search(line.lower()))
+        ):
+            break
+    return len(lines)
+
+
+def _ends_there(lines: Sequence[str], at: int) -> bool:
+    """Whether a text may end above the rule: it is no headline, and no such rules divide it."""
+    above = lines[at - 1].strip() if at else ""
+    if (above and not _STOPS.search(above)) or _announced(lines, at):
+        return False
+    return not _ruled(lines, at, _DASHES)
+
+
+def _names_somebody(below: Sequence[str], wanted: str) -> bool:
+    said = set(_WORDS.findall(below[0]))
+    if below[0].endswith(":"):
+        return False
+    named = not said.isdisjoint(_WORDS.findall(wanted)) and not any(char.isdigit() for char in below[0])
+    return named or any(_EVIDENCE.search(line) for line in below)
+
+
+def _announced(lines: Sequence[str], at: int) -> bool:
+    """Whether the text above ends in a colon: what follows is what it is about."""
+    above = next((line.strip() for line in reversed(lines[max(0, at - 3) : at]) if line.strip()), "")
+    return above.endswith(":")
+
+
+def _ruled(lines: Sequence[str], at: int, rule: re.Pattern[str] = _UNDERSCORES) -> bool:
+    """Whether such rules divide the text above, too."""
+    return any(rule.fullmatch(line.strip()) for line in lines[max(0, at - _MOST) : at])
 
 
 def _is_block(rest: Sequence[str]) -> bool:

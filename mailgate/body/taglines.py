@@ -81,7 +81,7 @@ _FROM = (
 _GET = (
     (
         r"(?:get|download|try) (?:the )?\[?(?:outlook|yahoo|gmail|bluemail|proton ?mail|typeapp"
-        r"|edison|mymail)\b"
+        r"|edison|mymail)\b(?=.{0,30}(?:$|http|android|i(?:os|phone|pad)|mobile|mac\b|windows|web))"
     ),
     (
         r"(?:obtenir|télécharger|obtenez|téléchargez|obtener|obtén|descargar|descarga|obter"
@@ -102,7 +102,7 @@ _ELSEWHERE = (  # languages that put the device first
     r"(?:发自|發自|寄自)我的 ?\S+|从我的 ?.{2,20} ?(?:发送|寄出)|從我的 ?.{2,20} ?(?:傳送|寄出)",
     r".{0,10}(?:iphone|ipad|android|スマホ)\S{0,6}から送信(?:されました|しました)?",
     r"(?:나의|내) .{2,20}에서 보(?:냄|낸 메일)|(?:iphone|ipad|android|galaxy).{0,10}에서 보냄",
-    r"(?:iphone|ipad|android|samsung)\S{0,12} (?:küldve|gönderildi|telefonumdan gönderildi)",
+    r"(?:az? )?(?:iphone|ipad|android|samsung)\S{0,12} (?:küldve|gönderildi|telefonumdan gönderildi)",
     (
         r".{2,30} (?:üzerinden|cihazımdan|telefonumdan|'?[dt]an) gönderildi|lähetetty .{2,20}(?:sta"
         r"|stä)(?: .{1,20})?"

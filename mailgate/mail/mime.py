@@ -212,5 +212,10 @@ def _inside(part: Part) -> list[tuple[int, int]]:
     if not part.type.startswith("multipart/"):
         return []
     boundary = part.parameters.get("boundary", "").rstrip().encode("utf-8", "replace")
-    boundary = boundary or boundaries.lost(part.raw, part.start, part.end)
-    return boundaries.between(part.raw, boundary, part.start, part.end, MAX_PARTS + 1) if boundary else []
+    found = boundaries.between(part.raw, boundary, part.start, part.end, MAX_PARTS + 1) if boundary else []
+    if not found:  # none is declared, or one that stands nowhere
+        boundary = boundaries.lost(part.raw, part.start, part.end)
+        found = (
+            boundaries.between(part.raw, boundary, part.start, part.end, MAX_PARTS + 1) if boundary else []
+        )
+    return found

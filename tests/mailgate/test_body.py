@@ -52,6 +52,8 @@ def test_tidy(content: str, text: str) -> None:
         ("a\n-- \nb", "a"),
         ("a\n--\nb", "a"),
         ("a\n--\n" + "b\n" * 12 + "c", "a\n--\n" + "b\n" * 12 + "c"),  # too much for a signature
+        ("a\n--\nb\n--\nc\n--\nd", "a\n--\nb\n--\nc\n--\nd"),  # they divide the text
+        ("a\n```\nb\n--\nc\n```", "a\n```\nb\n--\nc\n```"),
         ("a\n##\nb\n-- \nc", "a"),
         ("##\na", "##\na"),
         ("\n\n-- \na\n##\nb", "--\na"),
@@ -99,6 +101,31 @@ ATTRIBUTIONS = [
     "Thu, 26 Jun 2026 14:00:51 +0400 от Anna <a@x.example>:",
     "2026-05-04 18:26 GMT+02:00 Anna <\na@x.example>:",
     "---- On Mon, 04 May 2026 18:26:36 +0530 Anna<a@x.example> wrote ----",
+    "ut 5. 5. 2026 o 9:14 Anna <a@x.example> napísal(a):",
+    "Anna <a@x.example> 於 2026年5月5日 週二 上午9:14寫道:",
+    "2026. 5. 5. 오전 9:14, Anna <a@x.example> 작성:",
+    "2026-05-05 오전 9:14에 Anna 이(가) 쓴 글:",
+    "Vào Th 3, 5 thg 5, 2026 vào lúc 09:14 Anna <a@x.example> đã viết:",
+    "На вт, 5.05.2026 г. в 9:14 Anna <a@x.example> написа:",
+    "uto, 5. svi 2026. u 09:14 Anna <a@x.example> napisao je:",
+    "05.05.26 09:14, Anna пише:",
+    "Anna писал 2026-05-05 09:14:",
+    ">>> Anna <a@x.example> 05/05/2026 09:14 >>>",
+    "---- Anna Berg wrote ----",
+    "Anna ---05/05/2026 09:14:07---Friday?",
+]
+# in whatever words: quoted lines follow
+INTRODUCTIONS = [
+    "Anna wrote:",
+    "On Tue, 05 May 2026 09:14:07 +0200, Anna said:",
+    "2026年5月5日火曜日 9時14分07秒 UTC+9 Anna:",
+    "Anna schrieb in de.test:",
+    "Anna さんは書きました:",
+    "Zitat von Anna <a@x.example>:",
+    "* Anna <a@x.example> [2026-05-05 09:14]:",
+    "Anna <a@x.example> skribis:",
+    "Missatge de Anna <a@x.example> del dia dt., 5 de maig 2026\na les 9:14:",
+    "Anna <a@x.example> wrote in message news:abc$1@x.example...",
 ]
 BLOCKS = [
     "-----Original Message-----\nFrom: a\nSent: b\nTo: c\nSubject: d\n",
@@ -109,7 +136,18 @@ BLOCKS = [
     "From: a very long name\n<a@x.example>\nSent: b\nTo: c\nSubject: d\n",
     "---------- Forwarded message ---------\nFrom: a\nDate: b\nSubject: c\nTo: d\n",
     "Begin forwarded message:\n\n",
+    "\u2010\u2010\u2010\u2010 Original Message \u2010\u2010\u2010\u2010\n",
+    "##- Please type your reply above this line -##\n",
     "_______________________________________________\nTalk mailing list\n",
+    "-------- 원본 이메일 --------\n발신: a\n날짜: b\n받은 사람: c\n제목: d\n",
+    "-------- Some other words --------\nFrom: a\nDate: b\nTo: c\nSubject: d\n",
+    "差出人: a\n送信日時: b\n宛先: c\n件名: d\n",
+    "发件人：a\n发送时间：b\n收件人：c\n主题：d\n",
+    "Gönderen: a\nGönderildi: b\nKime: c\nKonu: d\n",
+    "De la: a\nTrimis: b\nCătre: c\nSubiect: d\n",
+    "Από: a\nΣτάλθηκε: b\nΠρος: c\nΘέμα: d\n",
+    "מאת: a\nנשלח: b\nאל: c\nנושא: d\n",
+    "From: a\n\nSent: b\n\nTo: c\n\nSubject: d\n",
 ]
 
 
@@ -119,6 +157,13 @@ def test_an_attribution_ends_the_text(line: str) -> None:
     assert text_of(plain(f"{answer}\n{line}\n> Friday?\n> Anna\n")) == answer.strip()
     assert text_of(plain(f"{answer}\n{line}\n\nFriday?\n")) == answer.strip()
     assert text_of(plain(f"{line}\n> Friday?\n\n{answer}")) == answer.strip()
+
+
+@pytest.mark.parametrize("line", INTRODUCTIONS)
+def test_an_introduction_goes_with_what_it_introduces(line: str) -> None:
+    assert text_of(plain(f"Yes.\n\n{line}\n> Friday?\n")) == "Yes."
+    assert text_of(plain(f"{line}\n\n> Friday?\n\nYes.")) == "Yes."
+    assert text_of(plain(f"Yes.\n\n{line}\n\nFriday?")) == f"Yes.\n\n{line}\n\nFriday?"
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -136,6 +181,8 @@ def test_a_block_of_the_old_mail_ends_the_text(block: str) -> None:
         "On this day\n\nI wrote something",
         "Today Anna wrote:\nbuy milk",
         "At 10:15 the doctor wrote:\ntwo pills",
+        "On 5 May 2026 the doctor wrote:\ntwo pills",
+        "I do not know what she wrote on 5 May 2026 at 9:14...\n> b\nAsk her",
         "From: Oslo\nTo: Bergen",
         "Sent from my desk",
         "- one\n- two\n\n---\nthree",
@@ -145,6 +192,15 @@ def test_a_block_of_the_old_mail_ends_the_text(block: str) -> None:
 )
 def test_what_the_author_wrote_stays(content: str) -> None:
     assert text_of(plain(content)) == content
+
+
+def test_who_answers_nothing_has_written_nothing() -> None:
+    result = body.text(parse(plain("On 5 May 2026 b@x.example wrote:\n> c", "Subject: Re: d")))
+    assert (result.text, result.source) == ("Re: d", "subject")
+
+
+def test_the_line_above_an_attribution_stays() -> None:
+    assert text_of(plain("In the barn.\nOn 5 May 2026 at 9:14 Anna wrote:\n> Where?")) == "In the barn."
 
 
 def test_everything_removed_is_reported() -> None:
@@ -170,6 +226,8 @@ def test_everything_removed_is_reported() -> None:
         ("<pre>a  b\nc</pre>", "a  b\nc"),
         ("a<div class=gmail_attr>On 5 May b wrote:</div><blockquote class=gmail_quote>c</blockquote>", "a"),
         ("a<div class='moz-cite-prefix'>b:</div><blockquote type=cite>c</blockquote>", "a"),
+        ("<div class='moz-cite-prefix'>On 5/5/26, b wrote:</div><blockquote type=cite>c</blockquote>a", "a"),
+        ("<p>a</p><blockquote type=cite><p>b</p></blockquote><p>c</p>", "a\n\n> b\n\nc"),
         ("a<div class=gmail_signature>Anna<br>Acme</div>", "a"),
         (
             "a<br><span class=gmail_signature_prefix>-- </span><br><div class='gmail_signature x'>Anna</div>",
@@ -221,6 +279,8 @@ def multipart(kind: str, *inner: tuple[str, str]) -> bytes:
         (multipart("mixed", ("text/plain", ""), ("text/plain", "b")), "b"),
         (multipart("mixed", ("message/rfc822", "Subject: x\n\nb")), ""),
         (b"Content-Type: multipart/mixed\n\n--b\n\na\n--b--\n", "a"),  # no boundary declared
+        (b"Content-Type: multipart/mixed; boundary=c\n\n--b\n\na\n--b--\n", "a"),  # another one
+        (b"Content-Type: multipart/mixed; boundary=c\n\na\n", "a"),  # none there
         (b"Content-Type: nonsense\n\na", "a"),
         (b"Content-Transfer-Encoding: base64\n\nYWJj\n=\nfooter", "abc"),
         (b"Content-Transfer-Encoding: base64\n\n!", ""),
@@ -280,6 +340,12 @@ EVIL = {
     "blocks": "Kind regards\nAnna\nTel: +44 1632 960123\nwww.acme.example\n\n",
     "telephones": "tel: 0 0 0 0 0 0 0 0 0 ",
     "underscores": "____\na\n",
+    "rules of dashes": "a\n---\nAnna a@x.example\n",
+    "long dashes": "—\nAnna\n",
+    "notes": "a ---05/05/2026 09:14-",
+    "lines above which to reply": "## reply above reply above\n",
+    "replies": "-------- reply reply reply reply reply reply above above above\n",
+    "words in rules": "x\n---- a b ----\n",
 }
 
 

@@ -109,9 +109,27 @@ def test_a_block_below_the_name_of_from_goes() -> None:
     assert read(f"It is here.\n\n{block}", "From: Tom Ek <t@x.example>").text == f"It is here.\n\n{block}"
 
 
+@pytest.mark.parametrize("rule", ["---", "-----", "=====", "***", "\u2014", "\u2013", "\u2014\u2014\u2014"])
+def test_a_signature_below_dashes_goes(rule: str) -> None:
+    sender = "From: Anna Berg <a@x.example>"
+    assert read(f"At seven.\n\n{rule}\nAnna Berg\nHead of Nothing\n", sender).text == "At seven."
+    assert read(f"At seven.\n\n{rule}\nTom Ek\nTel. 07700 900123\n", sender).text == "At seven."
+    for text in (
+        f"At seven.\n\n{rule}\nOver and out",
+        f"Ring:\n{rule}\nTom Ek\nTel. 07700 900123",
+        f"Tonight\n{rule}\nAnna Berg 22-06\nTom Ek 06-14",
+        f"Milk\n{rule}\n- Anna Berg, 07700 900123",
+        f"Next of kin\n{rule}\nTom Ek\n07700 900123",
+        f"Gate code\n\n{rule}\n4711\n{rule}\n\nAnna",
+    ):
+        assert read(text, sender).text == text
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "Deliver to:\n\nAnna Berg\nAcme Ltd\nTel: +44 1632 960123",
+        "Prices\n_____\nLamp 4 pounds\n_____\nTotal 6 pounds",
         "Thanks,\nSome One",
         "Best regards,\n\n//Jef",
         "Please ring:\nAnna Berg\n07700 900123\nTom Ek\n07700 900124",
@@ -122,7 +140,7 @@ def test_a_block_below_the_name_of_from_goes() -> None:
     ],
 )
 def test_what_only_looks_like_a_signature_stays(text: str) -> None:
-    assert read(f"Hello\n\n{text}").text == f"Hello\n\n{text}"
+    assert read(f"Hello\n\n{text}", "From: Anna Berg <a@x.example>").text == f"Hello\n\n{text}"
 
 
 def test_markers_of_the_account() -> None:

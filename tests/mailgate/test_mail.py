@@ -1,6 +1,7 @@
 """Parsing: headers of every kind, who the mail is from, limits, and bytes of any kind."""
 
 import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -189,7 +190,8 @@ def test_within_the_limits(raw: bytes) -> None:
 )
 def test_bounded_work(raw: bytes) -> None:
     start = time.perf_counter()
-    parse(raw)
+    with suppress(MailTooLarge):
+        parse(raw)
     assert time.perf_counter() - start < 0.5
 
 
