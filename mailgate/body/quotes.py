@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mailgate.body import labels, phrases
+from mailgate.body import labels, lotus, phrases
 
 _MAX_LINE = 400  # no attribution is longer; longer lines are not examined
 _MAX_LINES = 4  # an attribution is wrapped over at most so many
@@ -56,6 +56,7 @@ def _may_begin(line: str) -> bool:
         line[0] in ">-_=*#\u2010"
         or "> " in line
         or line[-1] in ":：*-"
+        or line.endswith(lotus.ENDS)
         or (":" in line[:40] and bool(labels.kind(line)))
     )
 
@@ -165,7 +166,7 @@ def _separator(lines: Sequence[str], at: int) -> int:
         ruled = _ruled(lines, at)
         if ruled:
             return ruled
-    return _header_block(lines, at) or _attribution(lines, at)
+    return _header_block(lines, at) or _attribution(lines, at) or lotus.head(lines, at, labels.kind)
 
 
 def _ruled(lines: Sequence[str], at: int) -> int:

@@ -128,6 +128,12 @@ INTRODUCTIONS = [
     "Anna <a@x.example> wrote in message news:abc$1@x.example...",
 ]
 BLOCKS = [
+    '"Tom Ek" <t@x.example>\n04.05.2026 17:02\n\nTo: Anna/Acme@ACME\ncc: Lager/Acme\nSubject: Pump\n',
+    "Tom Ek/Acme\n04/05/2026 05:02 PM\n\nTo\tAnna/Acme\nTo: Anna/Acme\nSubject: Pump\n",
+    (
+        f"{' ' * 13}Tom Ek{' ' * 40}\n{' ' * 13}<t@x.example>{' ' * 40}To \n{' ' * 39}Anna/Acme@ACME\n"
+        f"{' ' * 13}04.05.2026 17:02{' ' * 40}cc \n\n{' ' * 67}Subject \n{' ' * 39}Pump\n"
+    ),
     "-----Original Message-----\nFrom: a\nSent: b\nTo: c\nSubject: d\n",
     "-----Ursprüngliche Nachricht-----\nVon: a\nGesendet: b\nAn: c\nBetreff: d\n",
     "________________________________\nFra: a\nSendt: b\nTil: c\nEmne: d\n",
