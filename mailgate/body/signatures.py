@@ -228,10 +228,10 @@ def _ruled(lines: Sequence[str], at: int, rule: re.Pattern[str] = _UNDERSCORES) 
 
 
 def _is_block(rest: Sequence[str]) -> bool:
-    """Two lines or more, short ones, with something that an address book knows."""
-    if len(rest) < 2:
-        return False
-    known = 0
+    """Short lines with something that an address book knows; one line alone must be a company's too: a number may be
+    what the mail is about.
+    """
+    known = 0 if len(rest) > 1 else -1
     for line in rest:
         folded = line.strip().lower()
         evidence = bool(_EVIDENCE.search(folded))
@@ -240,4 +240,4 @@ def _is_block(rest: Sequence[str]) -> bool:
         if _STOPS.search(folded) and len(folded.split()) > 7:
             return False
         known += 2 * evidence + bool(_COMPANY.search(folded))
-    return known >= 2
+    return bool(rest) and known >= 2

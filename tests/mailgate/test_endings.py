@@ -92,6 +92,7 @@ BLOCKS = [
     ("Med vennlig hilsen\nAnna Berg", "Acme AS\nMobil: +47 900 12 345\nanna@acme.example"),
     ("Cordialement,\nAnna Berg", "Directrice | Acme SARL\nTél. : 01 23 45 67 89"),
     ("Best, Anna", "Anna Berg | Acme Inc | +1 202 555 0123\nhttps://acme.example"),
+    ("Kind regards,\nAlice Smith", "Acme Ltd | Tel. 01234 567890"),
     ("Saludos,\nAna", "Acme S.L.\nMóvil: 600 123 456"),
 ]
 
@@ -131,6 +132,7 @@ def test_a_signature_below_dashes_goes(rule: str) -> None:
         "Deliver to:\n\nAnna Berg\nAcme Ltd\nTel: +44 1632 960123",
         "Prices\n_____\nLamp 4 pounds\n_____\nTotal 6 pounds",
         "Thanks,\nSome One",
+        "Thanks,\nSome One\n07700 900123",
         "Best regards,\n\n//Jef",
         "Please ring:\nAnna Berg\n07700 900123\nTom Ek\n07700 900124",
         "Regards,\n\nFail2Ban",
