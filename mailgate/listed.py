@@ -55,19 +55,21 @@ class Listed(NamedTuple):
 
 
 def of_body(body: str) -> Listed:
-    """Lines `to:`, `from:`, `text:` and `ref:` in any case and order; several `to:` and `text:` add up, and lines below
-    `text:` that have no key belong to it. Raises BadListing.
+    """Lines `to:`, `from:`, `text:` and `ref:` in any case and order; several `to:` and `text:` add up. A line below
+    `text:` that has no key belongs to it, and so does all that follows: a `From:` in there is the author's.
+    Raises BadListing.
     """
     values: dict[str, list[str]] = {}
-    key = ""
+    key, runs_on = "", False
     for line in body.split("\n"):
-        found = _LINE.fullmatch(line)
+        found = None if runs_on else _LINE.fullmatch(line)
         name = found[1].lower() if found else ""
         if found and name in _KEYS:
             key = name
             values.setdefault(key, []).append(found[2])
         elif key == "text":
             values[key].append(line)
+            runs_on = runs_on or bool(line.strip())
         elif line.strip() and name not in _PASSED_OVER:
             raise BadListing(f"the line {_shown(line)!r} is neither to:, from:, text: nor ref:")
     if "to" not in values or "text" not in values:

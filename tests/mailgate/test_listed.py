@@ -23,6 +23,8 @@ NUMBER, OTHER = "447700900123", "+44 7700 900124"
         (f"to: {NUMBER}+flash\ntext: a", Listed((f"{NUMBER}+flash",), "a")),
         (f"to: {NUMBER}\ntext: a\ntext: b", Listed((NUMBER,), "a\nb")),
         (f"to: {NUMBER}\ntext: a\nb\n\nc: d", Listed((NUMBER,), "a\nb\n\nc: d")),
+        (f"to: {NUMBER}\ntext: a\nb\nFrom: c\nto: {OTHER}", Listed((NUMBER,), f"a\nb\nFrom: c\nto: {OTHER}")),
+        (f"to: {NUMBER}\n\ntext: a\n\nref: 17", Listed((NUMBER,), "a", ref="17")),
         (f"text: a\nto: {NUMBER}\nfrom: ACME", Listed((NUMBER,), "a", "ACME")),
         (
             f"user: x\npassword: y\napi_id: 1\nto: {NUMBER}\nclimsgid: 17\nconcat: 3\ntext: a",
