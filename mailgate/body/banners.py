@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from mailgate.body.phrases import any_in, folded
 
 MOST_LINES = 14
-_FIRST = 3  # lines of which one says where a mail is from
+_BEGIN = 400  # characters in which a warning says where the mail is from
 _FULL = 55  # characters of a line that may have been wrapped
 _WIDEST = 1000  # characters of a line
 
@@ -98,11 +98,13 @@ _ABOVE = (  # without one of these there is no warning: looked for first, since 
 )
 
 
+def may_begin(text: str) -> bool:
+    """Whether one of the first lines can be such a warning's."""
+    return any_in(_ABOVE, text[:_BEGIN].lower())
+
+
 def height(lines: Sequence[str]) -> int:
     """How many lines of a warning stand above the text, with tags such as [EXTERNAL]; 0 if none."""
-    begin = [line[:_WIDEST] for line in lines[:MOST_LINES] if line.strip()][:_FIRST]
-    if not any_in(_ABOVE, "\n".join(begin).lower()):
-        return 0
     end, said = 0, ""
     for number, raw in enumerate(lines[:MOST_LINES]):
         line = folded(raw[:_WIDEST])

@@ -10,6 +10,7 @@ from mailgate.body import signatures
 # only a whole line counts, so that `## heading` or a price of `$$` inside a line is text
 _ENDS = ("##", "$$", "{end sms}")
 _PAIRS = (("#startsms#", "#endsms#"),)
+_FEWEST = 4  # number signs in a whole pair
 _SIGNATURE = "--"
 _VALUE = re.compile(r"[^\W\d_][\w ]{1,30}: \S")
 _MAX_SIGNATURE = 10
@@ -31,6 +32,8 @@ NO_MARKS = Marks()
 
 def pair(text: str, own: Sequence[tuple[str, str]] = ()) -> tuple[str, str, str] | None:
     """Before, inside and after the first pair of marks with anything inside: #STARTSMS#…#ENDSMS#, or the account's."""
+    if not own and text.count("#") < _FEWEST:
+        return None
     folded = text.lower()
     if len(folded) != len(text):  # a few letters grow in lower case; the marks are found by those that do not
         folded = "".join(one if len(one := char.lower()) == 1 else char for char in text)

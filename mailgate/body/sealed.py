@@ -22,7 +22,7 @@ def is_sealed(mail: Mail, text: Text) -> bool:
     if any(part.type == _RIGHTS_MANAGED or part.name.lower().endswith(".rpmsg") for part in parts):
         return True  # the clear text beside it is Microsoft's: how to open the message
     if text.source in {"body", "both"}:
-        return bool(_MESSAGE.search(text.text))
+        return "-----BEGIN PGP" in text.text and bool(_MESSAGE.search(text.text))
     return any(map(_is_encrypted, parts)) or any(_MESSAGE.search(cut.text) for cut in text.removed)
 
 

@@ -70,14 +70,16 @@ def _above_endings(source: str, marks: Marks, name: str, removed: list[Removed],
 
 
 def _below_banner(source: str, removed: list[Removed]) -> str:
-    found = source.split("\n", banners.MOST_LINES)
-    count = banners.height(found)
-    if count:
-        note(removed, "banner", "\n".join(found[:count]))
-        source = "\n".join(found[count:])
-    untagged = banners.without_tag(source.lstrip())
-    if len(untagged) < len(source.lstrip()):
-        note(removed, "banner", source.lstrip()[: -len(untagged)])
+    if banners.may_begin(source):
+        found = source.split("\n", banners.MOST_LINES)
+        count = banners.height(found)
+        if count:
+            note(removed, "banner", "\n".join(found[:count]))
+            source = "\n".join(found[count:])
+    begun = source.lstrip()
+    untagged = banners.without_tag(begun) if begun.startswith("[") else begun
+    if len(untagged) < len(begun):
+        note(removed, "banner", begun[: -len(untagged)])
         return untagged
     return source
 
