@@ -179,9 +179,9 @@ def test_msmtp_tells_its_caller_what_went_wrong(w: World) -> None:
 
 
 def test_msmtp_is_told_to_come_again(tmp_path: Path) -> None:
-    """And then the repeat is one text."""
+    """And then the repeat is one text. With a Date: msmtp adds one that is missing, another one each second."""
     with world(tmp_path) as w:
-        raw = mail("again", message_id="again@acme.example")
+        raw = mail("again", message_id="again@acme.example", Date="Tue, 05 May 2026 10:15:00 +0100")
         with database_in_trouble(w):
             done = msmtp(w, f"447700900275@{DOMAIN}", raw=raw)
             assert done.returncode == EX_UNAVAILABLE, done.stderr
