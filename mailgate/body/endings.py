@@ -50,9 +50,12 @@ def _last_piece(
     size = len(lines)
     if not size:
         return 0, 0, ""
-    begin, why = _server_piece(lines, own)
+    begin = _own_footer(lines, own)
     if begin < size:
-        return begin, size, why
+        return begin, size, "footer"
+    begin = _legal(lines)
+    if begin < size:
+        return begin, size, "disclaimer"
     if is_below and (footers.is_rule(lines[-1]) or footers.is_link(lines[-1])):
         return size - 1, size, "footer"
     if is_tagline(lines[-1], last=True):
@@ -63,16 +66,20 @@ def _last_piece(
     return *signatures.find(lines, name), "signature"
 
 
-def _server_piece(lines: Sequence[str], own: Sequence[str]) -> tuple[int, str]:
-    """What is beyond doubt: the account's own footers, and legal notices."""
-    begin = _own_footer(lines, own)
-    return (begin, "footer") if begin < len(lines) else (_legal(lines), "disclaimer")
-
-
 def notices(lines: list[str], *, own: Sequence[str] = ()) -> Ending:
-    """Of a machine's mail: without the account's own footers and legal notices, which a server may have added."""
-    begin, why = _server_piece(lines, own)
-    return Ending(lines[:begin], [("\n".join(lines[begin:]), why)] if begin < len(lines) else [])
+    """Of a machine's mail: without the account's own footers, and without legal notices that are its last paragraphs.
+    What stands below a notice is the machine's: a report may hold one.
+    """
+    begin = _own_footer(lines, own)
+    removed = [("\n".join(lines[begin:]), "footer")] if begin < len(lines) else []
+    lines = _without_blanks(lines[:begin])
+    for _ in range(_PARAGRAPHS):
+        begin = _legal_in(lines, _paragraph(lines, len(lines)), len(lines))
+        if begin >= len(lines):
+            break
+        removed.append(("\n".join(lines[begin:]), "disclaimer"))
+        lines = _without_blanks(lines[:begin])
+    return Ending(lines, removed)
 
 
 def _own_footer(lines: Sequence[str], own: Sequence[str]) -> int:

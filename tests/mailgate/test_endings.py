@@ -202,7 +202,10 @@ def test_of_a_machine_that_does_not_say_so_nothing_is_guessed_at(header: str) ->
     assert read(REPORT, header, "In-Reply-To: <x@y.example>").text == "Held:"  # a person at that address
     assert read(REPORT, "From: Anna <anna@host.example>").text == "Held:"
     assert read(f"{REPORT}\n##\nh", header).text == REPORT
-    assert read(f"{REPORT}\n\n{NOTICES['English']}", header).text == REPORT
+    notice = NOTICES["English"]
+    assert read(f"{REPORT}\n\n{notice}\n\n{notice}", header).text == REPORT
+    held = f"Held:\n\n{notice}\n\nRelease: https://a.example"  # a report that holds one
+    assert read(held, header).text == held
 
 
 @pytest.mark.parametrize(
