@@ -176,7 +176,7 @@ def test_signed_but_not_acceptable(options, why):
         {"age": -1800},
         {"without": [b"t"]},
         {"length": True},
-        {"tags": [(b"x", b"%d" % (time.time() + 600))]},
+        {"tags": [(b"x", b"%d" % (time.time() + signing.DAY))]},
         {"identity": "x@sub.acme.example"},
         {"covered": ("from", "from", "to", "to", "cc", "subject", "subject", "date", "message-id")},
     ],
