@@ -8,7 +8,7 @@ ROOT = Path(__file__).parent.parent
 MOST_FILE_LINES = 300
 MOST_FUNCTION_LINES = 40
 LARGER_FILES = {
-    "gateway_core/storage/tables.py": 400
+    "gateway_core/storage/tables.py": 600
 }  # one file on purpose: who has read it knows the product
 NAMELESS = ("util", "helper", "common", "misc", "manager", "service")
 
