@@ -4,6 +4,8 @@ Times are milliseconds since 1970 UTC (`*_at`, `*_by`). Money is an integer of 1
 Ids are made in Python, time-ordered (storage.ids), so that no statement needs RETURNING.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -18,6 +20,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     literal_column,
+    text,
 )
 
 metadata = MetaData(
@@ -57,10 +60,13 @@ def _flag(name: str) -> Column[bool]:
     return Column(name, Boolean, nullable=False)
 
 
-def _partial(name: str, *columns: str, where: str) -> Index:
-    from sqlalchemy import text  # noqa: PLC0415 - only here, and the name is a column elsewhere
+def _later(name: str, kind: Any, default: str) -> Column[Any]:
+    """Of a column that came later: what the rows before it have, and rows that do not name it."""
+    return Column(name, kind, nullable=False, server_default=text(default))
 
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
 # --- what an operator sets while running (mailgate apply) -------------------------------------------------
@@ -98,6 +104,7 @@ number = Table(
     Column("msisdn", Text, nullable=False, unique=True),
     _ref("account_id", "account", nullable=True),  # NULL: shared, the keyword picks the account
     Column("forward_to", JSON, nullable=False),
+    _later("pool", Boolean, "true"),  # texts of its account may go out with it when no sender ID is asked for
 )
 
 keyword = Table(
@@ -105,7 +112,7 @@ keyword = Table(
     metadata,
     _id(),
     _ref("number_id", "number"),
-    _text("word"),  # upper case
+    _text("word"),  # upper case, perhaps several words; * is for what begins with no other
     _ref("account_id", "account"),
     Column("forward_to", JSON, nullable=False),
     UniqueConstraint("number_id", "word"),
@@ -124,6 +131,20 @@ route = Table(
     _int("segments_per_second"),
     _text("resend"),
     _flag("paused"),
+    _later("accounts", JSON, "'[]'"),  # names of accounts that may use it; none: all
+    _later("sender_ids", JSON, "'[]'"),  # sender IDs or kinds of them that it takes; none: all
+    _later("costs", JSON, "'{}'"),  # what a segment costs the operator (1/10,000), by prefix
+)
+
+sender_id_rule = Table(  # which sender IDs a destination takes; the longest prefix counts
+    "sender_id_rule",
+    metadata,
+    _id(),
+    Column("prefix", Text, nullable=False, unique=True),
+    Column(
+        "allowed", JSON, nullable=False
+    ),  # sender IDs, or kinds: alphanumeric, short, long; none: no texts
+    _text("instead"),  # the sender ID that goes out for one that is not allowed; "": that one is refused
 )
 
 price = Table(
@@ -160,6 +181,7 @@ submission = Table(
     _text("client_ref", nullable=True),
     Column("origin", JSON, nullable=False),  # opaque to the core; comes back on every notice
     _at("created_at"),
+    _later("sender", Text, "''"),  # who of the account submitted it; opaque to the core
 )
 
 message = Table(
@@ -188,6 +210,7 @@ message = Table(
     _flag("notify"),  # the account is owed notices of it, as far as its terms say so
     _flag("flash"),  # class 0: shown at once, not stored (3GPP TS 23.038 §4)
     _flag("urgent"),  # claimed before everything else that waits on its route
+    _later("service", Boolean, "false"),  # a text that we owe a handset: it passes an opt-out
     _at("created_at"),
     _at("state_at"),
     Index(None, "submission_id"),
@@ -265,12 +288,25 @@ ledger_entry = Table(  # append-only; the sum of an account's entries is its bal
     _id(),
     _ref("account_id", "account"),
     _ref("message_id", "message", nullable=True),
-    _text("kind"),  # opening, credit, submit, refund
+    _text("kind"),  # opening, credit, submit, refund, correction
     _int("amount"),
     _text("note"),
     _at("at"),
-    Index(None, "account_id"),
+    _text("key", nullable=True),  # of a top-up: a repeat under it is not entered again
+    Index(None, "account_id", "at"),
     UniqueConstraint("message_id", "kind"),  # charged once, given back once
+    _partial("ledger_entry_key_idx", "account_id", "key", where="key IS NOT NULL", unique=True),
+)
+
+statement = Table(  # what an account was told of a month that is over; never changed
+    "statement",
+    metadata,
+    _id(),
+    _ref("account_id", "account"),
+    _text("month"),  # YYYY-MM, in the account's time zone
+    Column("facts", JSON, nullable=False),
+    _at("created_at"),
+    UniqueConstraint("account_id", "month"),
 )
 
 spent = Table(  # what was taken under a spending cap; refunds do not give it back
@@ -281,6 +317,34 @@ spent = Table(  # what was taken under a spending cap; refunds do not give it ba
     _int("amount"),
     PrimaryKeyConstraint("day", "key"),  # the day first: old rows are found without a second index
     sqlite_with_rowid=False,
+)
+
+rate = Table(  # a limit of segments a minute: when what was taken is paid off (GCRA, ITU-T I.371 annex A)
+    "rate",
+    metadata,
+    _ref("account_id", "account"),
+    _text("key"),  # whose limit it is
+    _at("free_at"),
+    PrimaryKeyConstraint("account_id", "key"),
+    Index(None, "free_at"),
+    sqlite_with_rowid=False,
+)
+
+opt_out = (
+    Table(  # handsets that must not be texted; a row stays when they return, so that it can be explained
+        "opt_out",
+        metadata,
+        _id(),
+        _text("handset"),
+        _text("scope"),  # account:ID, number:E.164 of a shared one, or all
+        _flag("active"),
+        _text("source"),  # handset, carrier, operator, account
+        _text("words"),  # what was said
+        _at("since_at"),
+        _at("changed_at"),
+        UniqueConstraint("handset", "scope"),
+        Index(None, "changed_at"),
+    )
 )
 
 # --- out, to the network ----------------------------------------------------------------------------------
@@ -317,6 +381,10 @@ receipt = Table(  # one DLR as it came, stored before it is acknowledged
     _at("done_at"),
     _at("received_at"),
     _int("repeats"),
+    _later("raw_ref", Text, "''"),  # the carrier's id as it came; carrier_ref is its normal form
+    Column("echoed_ref", BigInteger),  # ours, where the carrier echoes it
+    _later("handset", Text, "''"),  # whom the carrier says it is of
+    _later("inferred", Boolean, "false"),  # matched without an id, because nothing else fitted
     _ref("attempt_id", "attempt", nullable=True),
     _at("due_at", nullable=True),  # unmatched: when to look again
     UniqueConstraint("carrier_ref", "route_id", "state", "done_at"),
@@ -348,6 +416,8 @@ conversation = Table(  # who wrote last, so that a reply finds its mailbox
     _text("handset"),
     _ref("message_id", "message", nullable=True),  # the newest text to the handset
     _at("changed_at"),
+    _later("sender", Text, "''"),  # of that text's submission
+    _at("shared_at", nullable=True),  # when another sender than this one wrote last
     UniqueConstraint("handset", "number"),
 )
 
@@ -359,7 +429,9 @@ notice = Table(  # what an account is owed; an actor of another package turns it
     _id(),
     _ref("account_id", "account", nullable=True),  # NULL: to the operator
     Column("event_key", Text, nullable=False, unique=True),  # one notice an event, however often it is seen
-    _text("kind"),  # receipt, reply, gathered (replies of an hour), remark, preview, alarm, forward
+    _text(
+        "kind"
+    ),  # receipt, reply, gathered (replies of an hour), remark, preview, alarm, forward, statement, text
     _text("target"),  # "": who submitted it (the origin); else an address of forward_to or replies_to
     _ref("message_id", "message", nullable=True),
     _ref("mo_id", "mo", nullable=True),
