@@ -61,6 +61,7 @@ class Unit(NamedTuple):
     account: Account
     text: str
     origin: str  # JSON
+    sender: str
     key: keys.Key | None
     cap: caps.Cap | None
     client_ref: str | None
@@ -73,7 +74,7 @@ class Unit(NamedTuple):
 
 
 _SUBMISSION = Prepared(
-    insert(tables.submission), "id", "account_id", "text", "client_ref", "origin", "created_at"
+    insert(tables.submission), "id", "account_id", "text", "client_ref", "origin", "created_at", "sender"
 )
 _MESSAGE = Prepared(
     insert(tables.message),
@@ -173,7 +174,9 @@ def _store(
 ) -> int:
     account, at = unit.account, rows.at
     submission_id = rows.ids.new()
-    rows.submissions.append((submission_id, account.id, unit.text, unit.client_ref, unit.origin, at))
+    rows.submissions.append(
+        (submission_id, account.id, unit.text, unit.client_ref, unit.origin, at, unit.sender)
+    )
     for one in new:
         to, sender_id, route, encoding, segments, price, number, flash, urgent = one
         message_id = rows.ids.new()

@@ -34,6 +34,7 @@ class Submission(NamedTuple):
     to: tuple[str, ...]
     text: str
     origin: Mapping[str, Any] | None = None  # comes back on every notice
+    sender: str = ""  # who of the account submits it; opaque here
     notify: bool = False  # tell the origin what becomes of it
     whole: bool = False  # refuse everything when one recipient is refused (a mail has one answer)
     key: Key | None = None

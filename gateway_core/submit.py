@@ -48,6 +48,7 @@ def _unit(
         asked.account,
         text,
         json.dumps(asked.origin or {}),
+        storable(asked.sender),
         asked.key,
         asked.cap and asked.cap._replace(key=storable(asked.cap.key)),
         asked.client_ref and storable(asked.client_ref),

@@ -12,7 +12,7 @@ from gateway_core.drafts import Submission
 from gateway_core.errors import UnknownSender
 from gateway_core.keys import Key
 from gateway_core.storage import clock
-from mailgate import automatic, dsn
+from mailgate import automatic, dsn, trust
 from mailgate.checks import NOT_ALLOWED, Envelope, Recipient
 from mailgate.dsn import MailOptions
 from mailgate.mail import Mail
@@ -35,6 +35,7 @@ def of_mail(
         tuple(dict.fromkeys(to for recipient in texted for to in recipient.to)),
         reading.text.text,
         origin=_origin(envelope, reading.mail) | _asked(texted, asked) | _left_out(reading),
+        sender=trust.normal(reading.mail.from_[0]),
         notify=True,
         whole=True,
         key=_key(envelope, reading),

@@ -142,6 +142,7 @@ async def _submit(
         to,
         asked.text,
         origin={"door": "http", "peer": peer},
+        sender="api",
         key=key,
         sender_id=asked.sender_id or "",
         client_ref=asked.client_ref,

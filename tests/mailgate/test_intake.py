@@ -47,6 +47,13 @@ def test_a_mail_to_a_number_and_the_operator_reaches_both(w):
     assert forwards(w) == before + 1
 
 
+def test_who_wrote_is_kept_with_the_submission(w):
+    (row,) = w.of_submission(w.send(mail("by whom?")))
+    wanted = select(tables.submission.c.sender).where(tables.submission.c.id == row["submission_id"])
+    with w.gateway.reader.connect() as conn:
+        assert conn.execute(wanted).scalar_one() == ALICE
+
+
 def test_what_was_not_texted_is_kept_with_the_submission(w):
     said = w.send(mail("Yes, Friday.\n\nSent from my iPhone\n\nOn 5 May 2026 b@x.example wrote:\n> Friday?"))
     (row,) = w.of_submission(said)
