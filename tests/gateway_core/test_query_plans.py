@@ -8,9 +8,9 @@ import time_machine
 from core_support import OURS, PHONE, SIM, World, world
 from sqlalchemy import event
 
-from gateway_core import cancel, claims, keys, notices, submit
+from gateway_core import cancel, claims, keys, notices
 from gateway_core.keys import Key
-from gateway_core.messages import Actor
+from gateway_core.messages import Actor, State
 from gateway_core.sms import DLR, MO, DlrState
 from gateway_core.storage import clock, schema
 from gateway_core.storage.engine import open_engine
@@ -31,7 +31,7 @@ def work(core: World) -> None:
     core.accept(urgent=True)
     core.dispatch()
     core.deliver(DLR("nobody", DlrState.DELIVERED, 1), MO("mo", PHONE, OURS, "yes"))
-    core.until(uncertain, submit.State.UNCERTAIN)
+    core.until(uncertain, State.UNCERTAIN)
     cancel.cancel(core.gateway, later, Actor.ACCOUNT).result(10)
     core.process._sweep()
     with time_machine.travel(clock.now() / 1000 + 3600):
