@@ -29,7 +29,7 @@ def main() -> None:
     if not shutil.which(SOURCE):
         raise SystemExit(f"{SOURCE} is missing: make test-deps installs Postfix, which brings it")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers end with us
-    size = Size(chosen.mails, chosen.memory, chosen.pipes)
+    size = Size(chosen.mails, chosen.memory, chosen.pipes, chosen.old)
     began = time.monotonic()
     try:
         with (
@@ -37,7 +37,9 @@ def main() -> None:
             Stage(Path(folder), size) as stage,
         ):
             groups = [group for name in chosen.only for group in GROUPS[name](stage, size)]
-            _take_turns([group for group in groups if group.repeated], chosen.rounds)
+            _take_turns([group for group in groups if group.repeated and not group.least], chosen.rounds)
+            thorough = [group for group in groups if group.least]
+            _take_turns(thorough, max([chosen.rounds, *[group.least for group in thorough]]))
             _once([group for group in groups if not group.repeated])
     except (Broken, OSError, subprocess.SubprocessError) as error:
         raise SystemExit(f"no figures: {error}") from None
@@ -55,6 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each (default 5)")
     parser.add_argument("--only", type=_names, default=list(GROUPS), help=f"some of {','.join(GROUPS)}")
     parser.add_argument("--memory", type=int, default=100_000, help="mails until memory is read again")
+    parser.add_argument("--old", type=int, default=5_000_000, help="messages in tables that are not empty")
     parser.add_argument("--pipes", type=int, default=10, help="pipes of the Postfix in front of Kannel")
     return parser.parse_args()
 

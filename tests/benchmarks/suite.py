@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 
+import core
 import kannel
 import load
 import mails
+import postgres
 import servers
 from servers import Gateway
 
@@ -38,6 +40,7 @@ class Group:
     measures: list[Measure]
     note: str = ""  # why there is nothing, or what to know
     repeated: bool = True  # False: once, after the others
+    least: int = 0  # rounds that it needs at least; it then takes them after the others
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Size:
     mails: int
     memory: int  # mails until memory is read for the second time
     pipes: int
+    old: int  # messages in the tables that are not empty
 
 
 class Stage(contextlib.ExitStack):
@@ -88,8 +92,17 @@ class Stage(contextlib.ExitStack):
         return self.enter_context(servers.gateway(self.folder / "filled", paused=False))
 
     @cached_property
+    def postgres(self) -> postgres.Postgres | None:
+        programs = postgres.binaries()
+        return self.enter_context(postgres.server(programs)) if programs else None
+
+    @cached_property
     def chain(self) -> kannel.Chain:
         return self.enter_context(kannel.chain(self.folder / "kannel", pipes=self._size.pipes))
+
+    def core(self, url: str, messages: int) -> core.Core:
+        core.prepare(url, messages)
+        return self.enter_context(core.running(url))
 
 
 def intake(stage: Stage, size: Size) -> list[Group]:
@@ -181,6 +194,28 @@ def latency(stage: Stage, size: Size) -> list[Group]:
     return [Group(title, parts, repeated=False)]
 
 
+def history(stage: Stage, size: Size) -> list[Group]:
+    """No mail around it: what a table that has grown costs is not hidden behind parsing."""
+    server = stage.postgres
+    bases = {"SQLite": [f"sqlite:///{stage.folder}/{name}.db" for name in ("empty", "old")]}
+    if server:
+        bases["PostgreSQL"] = [server.empty(), server.empty()]
+    groups = []
+    for base, urls in bases.items():
+        empty, full = (stage.core(url, messages) for url, messages in zip(urls, (0, size.old), strict=True))
+        found = []
+        for what, one, other, count in (
+            ("accepted", empty.accept, full.accept, size.mails * 2),
+            ("dispatched", empty.dispatch, full.dispatch, size.mails // 2),
+        ):
+            fresh = Measure(f"{what}, empty tables", one, count)
+            found += [fresh, Measure(f"{what}, {size.old:,} old messages", other, count, fresh, "≥ 0.8")]
+        groups.append(Group(f"The core alone on {base}, texts/s", found, least=7))
+    return (
+        groups if server else [*groups, Group("The core alone on PostgreSQL", [], "skipped: not installed")]
+    )
+
+
 def _percentile(waited: list[float], part: int) -> float:
     return 1000 * waited[min(len(waited) * part // 100, len(waited) - 1)]
 
@@ -193,6 +228,7 @@ GROUPS: dict[str, Callable[[Stage, Size], list[Group]]] = {
     "end": end,
     "latency": latency,
     "memory": memory,
+    "history": history,
 }
 
 

@@ -150,7 +150,9 @@ def test_people_find_all_that_was_held_back_in_one_mail(w: World) -> None:
         assert last["X-Mailgate-Loop"] == w.state.loop_token
         singly = {one.get_content().splitlines()[0] for one in robots.mails(ALICE)[:MOST]}
         lines = last.get_content().splitlines()  # mails leave side by side: which five went singly is open
-        assert [line.partition("  ")[2] for line in lines[:7]] == [text for text in said if text not in singly]
+        assert [line.partition("  ")[2] for line in lines[:7]] == [
+            text for text in said if text not in singly
+        ]
         assert len(singly) == MOST
         assert ids.read("n", last["Message-ID"].strip("<>").partition("@")[0])
     with time_machine.travel(began + 3 * HOUR):  # an hour without any is over

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -136,19 +137,26 @@ def _wait_until_gone(pid: int) -> None:
     os.close(handle)
 
 
+@contextmanager
+def server(programs: Path) -> Iterator[Postgres]:
+    """A server for as long as it is needed."""
+    directory = Path(tempfile.mkdtemp(prefix="mailgate-postgres-"))
+    try:
+        started = _start(programs, directory)
+        try:
+            yield started
+        finally:
+            os.kill(started.pid, signal.SIGINT)  # fast shutdown
+            _wait_until_gone(started.pid)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """The server of this run of the suite. Skips where it is not installed; fails with CI=true."""
     programs = binaries()
     require_peer("PostgreSQL", programs is not None)
     assert programs is not None
-    directory = Path(tempfile.mkdtemp(prefix="mailgate-postgres-"))
-    try:
-        server = _start(programs, directory)
-        try:
-            yield server
-        finally:
-            os.kill(server.pid, signal.SIGINT)  # fast shutdown
-            _wait_until_gone(server.pid)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with server(programs) as started:
+        yield started
