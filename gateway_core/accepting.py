@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, insert
 
-from gateway_core import alarms, caps, conversations, keys, ledger, moves, notices
+from gateway_core import alarms, caps, conversations, duplicates, keys, ledger, limits, moves, notices
 from gateway_core.accounts import Account
 from gateway_core.errors import NoCredit, Refused
 from gateway_core.messages import Actor, State
@@ -100,79 +100,119 @@ class _Rows:
         self.owed: list[Notice] = []
 
 
+class _Known:
+    """What the transaction knows of its units, with their accounts locked; each unit sees what those before it took."""
+
+    def __init__(self, conn: Connection, units: Sequence[Unit]) -> None:
+        self.spendable = ledger.lock(conn, [unit.account.id for unit in units])
+        self.keys = keys.Known(
+            conn, [(unit.key, [one.to for one in unit.texts]) for unit in units if unit.key]
+        )
+        self.spent = caps.Spent(conn, [unit.cap for unit in units if unit.cap])
+        self.limits = limits.Used(conn, [_segments(unit, unit.texts) for unit in units])
+        self.recent = duplicates.Recent(conn, [_said(unit, unit.texts) for unit in units])
+
+    def write(self, conn: Connection) -> None:
+        self.keys.write(conn)
+        self.spent.write(conn)
+        self.limits.write(conn)
+
+
 def accept(conn: Connection, units: Sequence[Unit]) -> list[Outcome]:
     """Fold: units in order, each with what those before it left."""
     ids = units[0].ids
-    spendable = ledger.lock(conn, [unit.account.id for unit in units])
-    before = dict(spendable)
-    known = keys.Known(conn, [(unit.key, [one.to for one in unit.texts]) for unit in units if unit.key])
-    spent = caps.Spent(conn, [unit.cap for unit in units if unit.cap])
+    known = _Known(conn, units)
+    before = dict(known.spendable)
     rows = _Rows(ids)
-    outcomes = [_decide_again(unit, spendable, known, spent, rows) for unit in units]
+    outcomes = [_decide_again(unit, known, rows) for unit in units]
     _SUBMISSION.many(conn, rows.submissions)
     _MESSAGE.many(conn, rows.messages)
     known.write(conn)
-    spent.write(conn)
     ledger.record(conn, ids, rows.entries)
     moves.record(conn, ids, rows.events)
     conversations.texted(conn, ids, rows.said)
     notices.owe(conn, ids, rows.owed)
-    alarms.owe_credit_alarms(conn, ids, [unit.account for unit in units], before, spendable)
+    alarms.owe_credit_alarms(conn, ids, [unit.account for unit in units], before, known.spendable)
     return outcomes
 
 
-def _decide_again(
-    unit: Unit, spendable: dict[int, int], known: keys.Known, spent: caps.Spent, rows: _Rows
-) -> Outcome:
+def _decide_again(unit: Unit, known: _Known, rows: _Rows) -> Outcome:
     account_id, new = unit.account.id, unit.texts
     try:
-        repeats = known.repeats(account_id, unit.key, [one.to for one in new])
+        repeats = known.keys.repeats(account_id, unit.key, [one.to for one in new])
     except Refused as error:
         return Outcome(0, tuple([(to, error) for to in (*dict(unit.refused), *[one.to for one in new])]))
     results: dict[str, Accepted | Refused] = dict(unit.refused)
-    submission_id = 0
-    if repeats:
-        new = tuple([one for one in new if one.to not in repeats])
-        submission_id = next(first.submission_id for first in repeats.values())
-    for to, first in repeats.items():
-        results[to] = Accepted(
-            first.message_id, first.state, first.segments, first.encoding, first.price, repeat=True
-        )
-        rows.events.append((first.message_id, Actor.SUBMIT, first.state, first.state, "repeat suppressed"))
-    cost = sum([one.price for one in new])
+    new = _without(repeats, "repeat suppressed", new, results, rows)
+    said = known.recent.of(_said(unit, new)) if new else {}
+    new = _without(said, "duplicate suppressed", new, results, rows)
+    for to, first in said.items():
+        known.keys.add(account_id, unit.key, to, first)
+    submission_id = next((first.submission_id for first in (*repeats.values(), *said.values())), 0)
     try:
         if new:
-            _take(unit, cost, len(new), spendable, spent)
+            _take(unit, new, known)
             submission_id = _store(unit, new, known, results, rows)
     except Refused as error:
         results.update({one.to: error for one in new})
     else:
-        rows.owed += (
-            unit.owed
-        )  # also of a repeat: another part of a mail that a relay split may have owed less
+        # also of a repeat: another part of a mail that a relay split may have owed less
+        rows.owed += unit.owed
     return Outcome(submission_id, tuple(results.items()))
 
 
-def _take(unit: Unit, cost: int, count: int, spendable: dict[int, int], spent: caps.Spent) -> None:
-    """Of the cap and of the credit, both or neither. Raises QuotaExceeded, NoCredit."""
-    cap, account = unit.cap, unit.account
+def _without(
+    firsts: dict[str, keys.First],
+    why: str,
+    texts: Sequence[Text],
+    results: dict[str, Accepted | Refused],
+    rows: _Rows,
+) -> tuple[Text, ...]:
+    """The texts that were not accepted before; the others are answered with the first one, whose trail says so."""
+    for to, (message_id, _, state, segments, encoding, price) in firsts.items():
+        results[to] = Accepted(message_id, state, segments, encoding, price, repeat=True)
+        rows.events.append((message_id, Actor.SUBMIT, state, state, why))
+    return tuple([one for one in texts if one.to not in firsts]) if firsts else tuple(texts)
+
+
+def _segments(unit: Unit, texts: Sequence[Text]) -> limits.Asked:
+    return limits.Asked(unit.account, unit.sender, [(one.to, one.segments) for one in texts])
+
+
+def _said(unit: Unit, texts: Sequence[Text]) -> duplicates.Said:
+    return duplicates.Said(unit.account, unit.sender, unit.text, [one.to for one in texts])
+
+
+def _take(unit: Unit, new: Sequence[Text], known: _Known) -> None:
+    """Of the limits, of the cap and of the credit: all or nothing.
+
+    Raises RateLimited, QuotaExceeded, TooLong, NoCredit.
+    """
+    cap, account, cost, segments = (
+        unit.cap,
+        unit.account,
+        sum([one.price for one in new]),
+        _segments(unit, new),
+    )
+    known.limits.require(segments)
     if cap:
-        spent.require(cap, cost, account.currency)
-    if cost > spendable[account.id]:
-        raise NoCredit(f"the account's credit does not cover this ({count} recipients)")
+        known.spent.require(cap, cost, account.currency)
+    if cost > known.spendable[account.id]:
+        raise NoCredit(f"the account's credit does not cover this ({len(new)} recipients)")
+    known.limits.take(segments)
     if cap:
-        spent.take(cap, cost)
-    spendable[account.id] -= cost
+        known.spent.take(cap, cost)
+    known.spendable[account.id] -= cost
 
 
 def _store(
     unit: Unit,
     new: Sequence[Text],
-    known: keys.Known,
+    known: _Known,
     results: dict[str, Accepted | Refused],
     rows: _Rows,
 ) -> int:
-    account, at = unit.account, rows.at
+    account, at, said = unit.account, rows.at, _said(unit, ())
     submission_id = rows.ids.new()
     rows.submissions.append(
         (submission_id, account.id, unit.text, unit.client_ref, unit.origin, at, unit.sender)
@@ -196,7 +236,8 @@ def _store(
         if number:
             rows.said.append(conversations.Said(account.id, number, to, message_id))
         first = keys.First(message_id, submission_id, state, segments, encoding, price)
-        known.add(account.id, unit.key, to, first)
+        known.keys.add(account.id, unit.key, to, first)
+        known.recent.add(said, to, first)
         results[to] = Accepted(message_id, state, segments, encoding, price)
     return submission_id
 

@@ -46,9 +46,15 @@ def _mark(value: str) -> str:
     return value
 
 
+def _limit() -> Any:
+    """Segments; 0: no limit."""
+    return Field(0, ge=0, le=1_000_000_000)
+
+
 Network = Annotated[str, AfterValidator(_network)]
 SenderID = Annotated[str, AfterValidator(_sender_id)]
 Mark = Annotated[str, AfterValidator(_mark)]
+WHOSE, PER = ("", "sender_", "handset_"), ("minute", "day")  # limits in segments
 ANYWHERE: tuple[str, ...] = ("0.0.0.0/0", "::/0")
 
 
@@ -74,6 +80,16 @@ class Terms(Section):
     validity_minutes: int = Field(2880, ge=1, le=60 * 24 * 30)
     receipt_grace_minutes: int = Field(4320, ge=1, le=60 * 24 * 30)
     destinations: tuple[str, ...] = ("*",)
+    max_price: int | None = None  # 1/10,000 a segment; dearer destinations are not allowed
+    segments_per_minute: int = _limit()
+    segments_per_day: int = _limit()
+    sender_segments_per_minute: int = _limit()
+    sender_segments_per_day: int = _limit()
+    handset_segments_per_minute: int = _limit()
+    handset_segments_per_day: int = _limit()
+    duplicate_window_minutes: int = Field(
+        0, ge=0, le=7 * 24 * 60
+    )  # the same text again is not texted; 0: it is
     api_ips: tuple[Network, ...] = ANYWHERE
     test: bool = False
 
@@ -86,6 +102,7 @@ class Account:
     currency: str
     credit_limit: int
     terms: Terms
+    limited: bool = False  # whether any limit in segments is set: asked for each text
 
 
 def load(conn: Connection) -> dict[int, Account]:
@@ -96,7 +113,8 @@ def load(conn: Connection) -> dict[int, Account]:
 
 def _account(row: Any) -> Account:
     terms = Terms.model_validate(row.terms)
-    return Account(row.id, row.name, row.billing, row.currency, row.credit_limit, terms)
+    limited = any(getattr(terms, f"{whose}segments_per_{per}") for whose in WHOSE for per in PER)
+    return Account(row.id, row.name, row.billing, row.currency, row.credit_limit, terms, limited)
 
 
 def key_digest(key: str) -> str:

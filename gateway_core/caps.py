@@ -68,12 +68,16 @@ class Spent:
 
     def require(self, cap: Cap, cost: int, currency: str) -> None:
         """Raises QuotaExceeded when the cost (1/10,000) does not fit any more. What is free always fits."""
-        spent = self._spent.get((cap.key, cap.day), 0)
+        spent = self.amount(cap)
         if cost and spent + cost > cap.most:
             most, so_far, asked = (money.show(amount, currency) for amount in (cap.most, spent, cost))
             raise QuotaExceeded(
                 f"the sender may spend {most} {currency} a day; {so_far} are spent, and this costs {asked}"
             )
+
+    def amount(self, cap: Cap) -> int:
+        """What is spent under it."""
+        return self._spent.get((cap.key, cap.day), 0)
 
     def take(self, cap: Cap, cost: int) -> None:
         """What `require` let pass, and is accepted."""

@@ -120,6 +120,9 @@ def check_destination(snapshot: Snapshot, account: Account, to: str) -> tuple[in
     per_segment = routing.price(snapshot.prices, to, account.currency)
     if per_segment is None:
         raise DestinationNotAllowed(f"there is no price for {to} in {account.currency}")
+    most = account.terms.max_price
+    if most is not None and per_segment > most:
+        raise DestinationNotAllowed(f"a segment to {to} costs more than the account allows")
     route = routing.choose(snapshot.routes, to, simulated=account.terms.test)
     if route is None:
         raise DestinationNotAllowed(f"no route takes {to}")

@@ -42,6 +42,7 @@ class Refused(GatewayError):
     """A decision, not a fault. `code` is stable (HTTP, CLI and refusal rows show it); str() is safe to show."""
 
     code: ClassVar[str] = "refused"
+    after_seconds = 0  # when it may be asked again; 0: nobody knows
 
 
 class UnknownSender(Refused):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, select
 
-from gateway_core import caps, keys, messages, moves, notices, owners, receipts, refusals, routing
+from gateway_core import caps, keys, limits, messages, moves, notices, owners, receipts, refusals, routing
 from gateway_core.gateway import Gateway
 from gateway_core.jobs.queue import DISPATCH, NOTICES
 from gateway_core.messages import Actor, Current, State
@@ -44,6 +44,7 @@ def sweep(gateway: Gateway, *, wait_ms: int) -> int:
     gateway.writer.put(keys.forget, MOST).result()
     gateway.writer.put(refusals.forget, MOST).result()
     gateway.writer.put(caps.forget, MOST).result()
+    gateway.writer.put(limits.forget, MOST).result()
     _hint(gateway)
     return moved
 

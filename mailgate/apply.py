@@ -81,7 +81,7 @@ def apply(conn: Connection, ids: Ids, document: rows.Document) -> list[str]:
 # --- accounts ---------------------------------------------------------------------------------------------
 
 _OWN_COLUMNS = ("billing", "currency", "credit_limit")
-_MONEY = {"credit_limit", "credit_alarm", "daily_spend", "per_segment"}
+_MONEY = {"credit_limit", "credit_alarm", "daily_spend", "per_segment", "max_price"}
 _NOT_TERMS = {"name", "opening_credit", "api_keys", "sender", "contact", *_OWN_COLUMNS}
 
 

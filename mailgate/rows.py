@@ -141,6 +141,7 @@ class AccountRow(Terms):
     opening_credit: Money = Field(0, validate_default=False)
     credit_limit: Money = Field(0, validate_default=False)
     credit_alarm: Money | None = Field(None, validate_default=False)
+    max_price: Money | None = Field(None, validate_default=False)
     alarm_to: tuple[Mailbox, ...] = ()
     replies_to: tuple[Mailbox, ...] = ()
     destinations: tuple[Annotated[str, AfterValidator(_destination)], ...] = ("*",)
@@ -149,7 +150,6 @@ class AccountRow(Terms):
     contact: tuple[ContactRow, ...] = ()
     quiet_hours: Reserved = ""
     storm: Reserved = ""
-    duplicate_window_minutes: Reserved = 0
 
 
 class NumberRow(Section):

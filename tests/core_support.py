@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -216,6 +216,15 @@ class World:
             conn.execute(update(table).where(table.c.id == row_id).values(**values))
             directory.raise_revision(conn)
 
+    def terms(self, account: int = ACCOUNT, **changed: Any) -> None:
+        """Change terms of an account, as `apply` does."""
+        a = tables.account.c
+        with self.reading() as conn:
+            old = conn.execute(select(a.terms).where(a.id == account)).scalar_one()
+        new = accounts.Terms.model_validate({**old, **changed})
+        self.change(tables.account, account, terms=new.model_dump(mode="json"))
+        self.gateway.directory.refresh()
+
     def add(self, table: Table, *rows: dict[str, Any]) -> None:
         with other_connection(self.url) as conn:
             conn.execute(insert(table), list(rows))
@@ -268,6 +277,12 @@ def world(url: str, *routes: dict[str, Any], people: Sequence[dict[str, Any]] = 
         yield World(process, url)
     finally:
         process.stop()
+
+
+def at_once(asks: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What each returned, each in a thread of its own."""
+    with ThreadPoolExecutor(len(asks)) as threads:
+        return [one.result(60) for one in [threads.submit(ask) for ask in asks]]
 
 
 def count(url: str, table: Table) -> int:

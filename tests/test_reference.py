@@ -28,7 +28,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     f"[{name}]": type(section) for name, section in Settings() if isinstance(section, BaseModel)
 } | {"[legacy.NAME]": LegacySettings}
 MONEY = {"opening_credit", "credit_limit"}
-RESERVED_ROW_KEYS = {"quiet_hours", "storm", "duplicate_window_minutes"}
+RESERVED_ROW_KEYS = {"quiet_hours", "storm"}
 
 
 def under(heading: str) -> str:

@@ -324,7 +324,7 @@ rate = Table(  # a limit of segments a minute: when what was taken is paid off (
     metadata,
     _ref("account_id", "account"),
     _text("key"),  # whose limit it is
-    _at("free_at"),
+    _int("free_at"),  # microseconds since 1970
     PrimaryKeyConstraint("account_id", "key"),
     Index(None, "free_at"),
     sqlite_with_rowid=False,

@@ -202,4 +202,6 @@ def _all_refused(errors: Sequence[Refused], messages: Sequence[dict[str, Any]]) 
     first = next((error for error in errors if isinstance(error, KeyReused)), errors[0])
     alike = len({str(error) for error in errors}) == 1 or isinstance(first, KeyReused)
     words = str(first) if alike else f"all {len(errors)} recipients were refused"
-    return Problem(422, first.code, words, more={"messages": list(messages)})
+    waits = max(error.after_seconds for error in errors)
+    headers = {"Retry-After": str(waits)} if waits else None
+    return Problem(422, first.code, words, headers=headers, more={"messages": list(messages)})

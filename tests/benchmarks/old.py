@@ -188,7 +188,7 @@ def fill(engine: Engine, count: int) -> None:
         source = f"{_SERIES[dialect]} AS s" + ("(i)" if dialect == "postgresql" else "")
         statement = f"INSERT INTO {name.split()[0]} ({columns}) SELECT {values} FROM {source} WHERE {only}"
         cursor.execute(statement.format(**known))
-    cursor.execute(f"UPDATE account SET balance = balance - 500 * {count} WHERE id = 1")
+    cursor.execute(f"UPDATE account SET balance = balance - {500 * count} WHERE id = 1")
     if dialect == "postgresql":
         cursor.execute("VACUUM ANALYZE")  # as its own daemon would have, by and by
     conn.invalidate()  # what was set above is for this connection alone
