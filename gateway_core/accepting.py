@@ -4,74 +4,32 @@ What only the transaction can know (keys, caps, credit) is decided here again, i
 `submit` is the only caller.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, insert
 
-from gateway_core import alarms, caps, conversations, duplicates, keys, ledger, limits, moves, notices
+from gateway_core import (
+    alarms,
+    caps,
+    conversations,
+    duplicates,
+    keys,
+    ledger,
+    limits,
+    moves,
+    notices,
+    optouts,
+)
 from gateway_core.accounts import Account
-from gateway_core.errors import NoCredit, Refused
-from gateway_core.messages import Actor, State
+from gateway_core.errors import NoCredit, OptedOut, Refused
+from gateway_core.messages import Actor, Current, State
+from gateway_core.moves import Context, Move
 from gateway_core.notices import Notice
 from gateway_core.routing import Route
 from gateway_core.storage import clock, tables
 from gateway_core.storage.ids import Ids
 from gateway_core.storage.prepared import Prepared, Values
-
-
-class Accepted(NamedTuple):
-    message_id: int
-    state: State
-    segments: int
-    encoding: str
-    price: int
-    repeat: bool = False  # it had been accepted before: nothing was stored or charged now
-
-
-class Outcome(NamedTuple):
-    """`submission_id` is 0 when nothing was accepted; of a repeat it is the first one's."""
-
-    submission_id: int
-    results: tuple[tuple[str, Accepted | Refused], ...]
-
-    @property
-    def refused(self) -> list[Refused]:
-        return [result for _, result in self.results if isinstance(result, Refused)]
-
-
-class Text(NamedTuple):
-    """A draft, as far as its row needs it."""
-
-    to: str
-    sender_id: str
-    route: Route
-    encoding: str
-    segments: int
-    price: int
-    number: str | None
-    flash: bool
-    urgent: bool
-
-
-class Unit(NamedTuple):
-    """A decided submission: what its rows need and no more, since it may cross to another process."""
-
-    ids: Ids
-    account: Account
-    text: str
-    origin: str  # JSON
-    sender: str
-    key: keys.Key | None
-    cap: caps.Cap | None
-    client_ref: str | None
-    notify: bool
-    validity_minutes: int | None
-    send_at: int | None
-    owed: tuple[Notice, ...]
-    texts: tuple[Text, ...]
-    refused: tuple[tuple[str, Refused], ...]
-
+from gateway_core.units import Accepted, Outcome, Text, Unit
 
 _SUBMISSION = Prepared(
     insert(tables.submission), "id", "account_id", "text", "client_ref", "origin", "created_at", "sender"
@@ -82,7 +40,7 @@ _MESSAGE = Prepared(
     *("encoding", "segments", "concat_ref", "price"),
     *("state", "reason", "due_at", "expires_at", "final_by"),
     *("fence", "owner_id", "retries", "resends", "possible_duplicate"),
-    *("notify", "flash", "urgent", "created_at", "state_at"),
+    *("notify", "flash", "urgent", "service", "created_at", "state_at"),
 )
 
 
@@ -97,6 +55,7 @@ class _Rows:
         self.entries: list[ledger.Entry] = []
         self.events: list[tuple[int, str, str, str, str]] = []
         self.said: list[conversations.Said] = []
+        self.barred: list[Current] = []  # opted out since they were decided: stored, and ended at once
         self.owed: list[Notice] = []
 
 
@@ -111,6 +70,12 @@ class _Known:
         self.spent = caps.Spent(conn, [unit.cap for unit in units if unit.cap])
         self.limits = limits.Used(conn, [_segments(unit, unit.texts) for unit in units])
         self.recent = duplicates.Recent(conn, [_said(unit, unit.texts) for unit in units])
+        asked = [_text(unit, one) for unit in units if not unit.service for one in unit.texts]
+        self._opted_out = optouts.forbidden(conn, asked)
+
+    def bars(self, unit: Unit, text: Text) -> bool:
+        """Whether the handset has opted out of it; a text that we owe it passes."""
+        return bool(self._opted_out) and not unit.service and _text(unit, text) in self._opted_out
 
     def write(self, conn: Connection) -> None:
         self.keys.write(conn)
@@ -130,6 +95,10 @@ def accept(conn: Connection, units: Sequence[Unit]) -> list[Outcome]:
     known.write(conn)
     ledger.record(conn, ids, rows.entries)
     moves.record(conn, ids, rows.events)
+    if rows.barred:
+        context = Context(ids, {unit.account.id: unit.account for unit in units})
+        failed = [Move(was, State.FAILED, Actor.SUBMIT, "opted_out") for was in rows.barred]
+        moves.make(conn, context, failed)
     conversations.texted(conn, ids, rows.said)
     notices.owe(conn, ids, rows.owed)
     alarms.owe_credit_alarms(conn, ids, [unit.account for unit in units], before, known.spendable)
@@ -149,10 +118,14 @@ def _decide_again(unit: Unit, known: _Known, rows: _Rows) -> Outcome:
     for to, first in said.items():
         known.keys.add(account_id, unit.key, to, first)
     submission_id = next((first.submission_id for first in (*repeats.values(), *said.values())), 0)
+    barred = {one.to for one in new if known.bars(unit, one)}
+    if barred and not unit.whole:
+        results.update({to: OptedOut(f"{to} has asked not to be texted") for to in barred})
+        new = tuple([one for one in new if one.to not in barred])
     try:
         if new:
-            _take(unit, new, known)
-            submission_id = _store(unit, new, known, results, rows)
+            _take(unit, [one for one in new if one.to not in barred], known)
+            submission_id = _store(unit, new, known, results, rows, barred)
     except Refused as error:
         results.update({one.to: error for one in new})
     else:
@@ -183,11 +156,17 @@ def _said(unit: Unit, texts: Sequence[Text]) -> duplicates.Said:
     return duplicates.Said(unit.account, unit.sender, unit.text, [one.to for one in texts])
 
 
+def _text(unit: Unit, text: Text) -> optouts.Text:
+    return optouts.Text(unit.account.id, text.sender_id, text.to)
+
+
 def _take(unit: Unit, new: Sequence[Text], known: _Known) -> None:
     """Of the limits, of the cap and of the credit: all or nothing.
 
     Raises RateLimited, QuotaExceeded, TooLong, NoCredit.
     """
+    if unit.service or not new:
+        return
     cap, account, cost, segments = (
         unit.cap,
         unit.account,
@@ -211,27 +190,32 @@ def _store(
     known: _Known,
     results: dict[str, Accepted | Refused],
     rows: _Rows,
+    barred: Collection[str],
 ) -> int:
     account, at, said = unit.account, rows.at, _said(unit, ())
+    expires_at = _expires_at(unit, at)
+    final_by = _final_by(account, expires_at)
     submission_id = rows.ids.new()
-    rows.submissions.append(
-        (submission_id, account.id, unit.text, unit.client_ref, unit.origin, at, unit.sender)
-    )
+    submission = (submission_id, account.id, unit.text, unit.client_ref, unit.origin, at, unit.sender)
+    rows.submissions.append(submission)
     for one in new:
         to, sender_id, route, encoding, segments, price, number, flash, urgent = one
         message_id = rows.ids.new()
         state, reason, due_at = _first_state(unit, route, at)
-        expires_at = _expires_at(unit, at)
+        if to in barred:
+            state, reason, due_at, price = State.QUEUED, "", at, 0
+            rows.barred.append(_current(unit, submission_id, message_id, one, at, expires_at, final_by))
         rows.messages.append(
             (
                 *(message_id, submission_id, account.id, route.id, to, sender_id),
                 *(encoding, segments, message_id % 255 + 1, price),
-                *(str(state), reason, due_at, expires_at, _final_by(account, expires_at)),
+                *(str(state), reason, due_at, expires_at, final_by),
                 *(0, None, 0, 0, False),
-                *(unit.notify, flash, urgent, at, at),
+                *(unit.notify, flash, urgent, unit.service, at, at),
             )
         )
-        rows.entries.append(ledger.Entry(account.id, "submit", -price, message_id=message_id))
+        if to not in barred:
+            rows.entries.append(ledger.Entry(account.id, "submit", -price, message_id=message_id))
         rows.events.append((message_id, Actor.SUBMIT, "", state, reason))
         if number:
             rows.said.append(conversations.Said(account.id, number, to, message_id))
@@ -240,6 +224,31 @@ def _store(
         known.recent.add(said, to, first)
         results[to] = Accepted(message_id, state, segments, encoding, price)
     return submission_id
+
+
+def _current(
+    unit: Unit, submission_id: int, message_id: int, text: Text, due_at: int, expires_at: int, final_by: int
+) -> Current:
+    """The row of a text that waits, without a price, as it is written now."""
+    return Current(
+        message_id,
+        unit.account.id,
+        submission_id,
+        text.route.id,
+        text.to,
+        State.QUEUED,
+        fence=0,
+        owner_id=None,
+        segments=text.segments,
+        price=0,
+        retries=0,
+        resends=0,
+        possible_duplicate=False,
+        notify=unit.notify,
+        due_at=due_at,
+        expires_at=expires_at,
+        final_by=final_by,
+    )
 
 
 def _expires_at(unit: Unit, at: int) -> int:

@@ -54,6 +54,8 @@ def _limit() -> Any:
 Network = Annotated[str, AfterValidator(_network)]
 SenderID = Annotated[str, AfterValidator(_sender_id)]
 Mark = Annotated[str, AfterValidator(_mark)]
+_STOP_REPLY = "You will get no more texts from us. Text START to get them again."
+_START_REPLY = "You will get texts from us again. Text STOP to end them."
 WHOSE, PER = ("", "sender_", "handset_"), ("minute", "day")  # limits in segments
 ANYWHERE: tuple[str, ...] = ("0.0.0.0/0", "::/0")
 
@@ -87,6 +89,10 @@ class Terms(Section):
     sender_segments_per_day: int = _limit()
     handset_segments_per_minute: int = _limit()
     handset_segments_per_day: int = _limit()
+    stop_words: tuple[Mark, ...] = Field((), max_length=50)  # besides optouts.STOP
+    start_words: tuple[Mark, ...] = Field((), max_length=50)
+    stop_reply: str = Field(_STOP_REPLY, max_length=300)  # the one text that confirms; "": none
+    start_reply: str = Field(_START_REPLY, max_length=300)
     duplicate_window_minutes: int = Field(
         0, ge=0, le=7 * 24 * 60
     )  # the same text again is not texted; 0: it is

@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from gateway_core import messages, moves, receipts
+from gateway_core import messages, moves, opting, optouts, receipts
 from gateway_core.errors import (
     CarrierGarbled,
     CarrierMisconfigured,
+    CarrierOptedOut,
     CarrierRejected,
     CarrierThrottled,
     CarrierUnavailable,
@@ -72,6 +73,7 @@ def record_answers(conn: Connection, units: Sequence[Answered]) -> list[None]:
     ]
     context = units[0].context
     moves.make(conn, context, todo)
+    _keep_optouts(conn, context, [u for u in news.values() if isinstance(u.answer.error, CarrierOptedOut)])
     receipts.rematch(
         conn, context, {(u.answer.carrier_ref, u.route_id) for u in news.values() if u.answer.carrier_ref}
     )
@@ -79,6 +81,30 @@ def record_answers(conn: Connection, units: Sequence[Answered]) -> list[None]:
     if early:
         receipts.roll_up(conn, context, dict.fromkeys(early, ""))
     return [None] * len(units)
+
+
+def _keep_optouts(conn: Connection, context: Context, units: Sequence[Answered]) -> None:
+    """A carrier that says "opted out" knows of a STOP that we did not get."""
+    if not units:
+        return
+    m = tables.message.c
+    refs = {unit.answer.ref: unit for unit in units}
+    rows = conn.execute(
+        select(_a.id, m.to, m.account_id, m.sender_id)
+        .join_from(tables.attempt, tables.message, _a.message_id == m.id)
+        .where(_a.id.in_(list(refs)))
+    )
+    said = [
+        optouts.Said(
+            row.to,
+            optouts.scope(row.sender_id, row.account_id, shared=row.sender_id in context.shared),
+            active=True,
+            source="carrier",
+            words=storable(str(refs[row.id].answer.error)),
+        )
+        for row in rows
+    ]
+    opting.keep(conn, context, said)
 
 
 def _unanswered(conn: Connection, refs: Sequence[int]) -> dict[int, Any]:
@@ -137,7 +163,8 @@ def _together(was: Current, rows: dict[int, Any], unit: Answered, at: int) -> Mo
     if None in said:
         return None
     if "rejected" in said:
-        return Move(was, State.FAILED, Actor.DISPATCH, "rejected", words=words)
+        why = "opted_out" if isinstance(unit.answer.error, CarrierOptedOut) else "rejected"
+        return Move(was, State.FAILED, Actor.DISPATCH, why, words=words)
     if said == {"accepted"}:
         new = State.SUBMITTED if unit.gives_receipts else State.SENT
         return Move(was, new, Actor.DISPATCH, "", was.final_by if new == State.SUBMITTED else None)

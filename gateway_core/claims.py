@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from gateway_core import messages, moves
+from gateway_core import messages, moves, optouts
 from gateway_core.encoding import Encoding
 from gateway_core.messages import Actor, Current, State
 from gateway_core.moves import Context, Move
@@ -35,6 +35,7 @@ class Claimed:
     encoding: Encoding
     concat_ref: int
     flash: bool
+    service: bool
 
 
 _m, _s = tables.message.c, tables.submission.c
@@ -43,7 +44,7 @@ _WAITS = (_m.route_id == bindparam("route"), tables.QUEUED, _m.due_at <= bindpar
 # that sorts by urgency would read the whole queue, or every message that is due later.
 _ANY_URGENT = Prepared(select(select(_m.id).where(*_WAITS, tables.URGENT).exists()))
 _DUE = (
-    select(*messages.CURRENT, _m.sender_id, _m.encoding, _m.concat_ref, _m.flash, _s.text)
+    select(*messages.CURRENT, _m.sender_id, _m.encoding, _m.concat_ref, _m.flash, _m.service, _s.text)
     .join_from(tables.message, tables.submission, _m.submission_id == _s.id)
     .where(*_WAITS)
     .order_by(_m.due_at, _m.id)
@@ -63,17 +64,27 @@ def _claim_one(conn: Connection, unit: Claim) -> list[Claimed]:
     todo: list[Move] = []
     claimed: list[Claimed] = []
     left = unit.most
-    for row in _due(conn, unit, now):
+    due = _due(conn, unit, now)
+    barred = optouts.forbidden(conn, [_text(row) for row in due if not row.service])
+    for row in due:
         was = messages.current(row)
         left -= was.segments  # the window and the rate count segments
         if todo and left < 0:
             break
-        move = _turn(unit, was, now)
+        move = _turn(unit, was, now, opted_out=not row.service and _text(row) in barred)
         todo.append(move)
         if move.new == State.CLAIMED:
             mine = replace(was, state=State.CLAIMED, fence=was.fence + 1, owner_id=unit.owner_id)
             claimed.append(
-                Claimed(mine, row.text, row.sender_id, Encoding(row.encoding), row.concat_ref, row.flash)
+                Claimed(
+                    mine,
+                    row.text,
+                    row.sender_id,
+                    Encoding(row.encoding),
+                    row.concat_ref,
+                    row.flash,
+                    row.service,
+                )
             )
     moves.make(conn, unit.context, todo)
     return claimed
@@ -91,8 +102,14 @@ def _due(conn: Connection, unit: Claim, now: int) -> list[Any]:
     return rows
 
 
-def _turn(unit: Claim, was: Current, now: int) -> Move:
+def _text(row: Any) -> optouts.Text:
+    return optouts.Text(row.account_id, row.sender_id, row.to)
+
+
+def _turn(unit: Claim, was: Current, now: int, *, opted_out: bool) -> Move:
     """What becomes of a message whose turn has come."""
+    if opted_out:
+        return Move(was, State.FAILED, Actor.DISPATCH, "opted_out")
     if was.expires_at <= now:
         return Move(was, State.EXPIRED, Actor.DISPATCH, "in_queue")
     if unit.route.paused:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select, update
 
-from gateway_core import accounts, routing
+from gateway_core import accounts, optouts, routing
 from gateway_core.accounts import Account
 from gateway_core.carriers import CARRIERS
 from gateway_core.routing import Price, Route
@@ -40,6 +40,8 @@ class Snapshot:
     keywords: Mapping[int, tuple[Keyword, ...]]  # by number id
     routes: tuple[Route, ...]
     prices: tuple[Price, ...]
+    opted_out: frozenset[str] = frozenset()  # scopes that ever had an opt-out
+    shared: frozenset[str] = frozenset()  # numbers
 
     def account(self, name: str) -> Account | None:
         return next((account for account in self.accounts.values() if account.name == name), None)
@@ -94,14 +96,17 @@ def raise_revision(conn: Connection) -> None:
 
 
 def load(conn: Connection) -> Snapshot:
+    numbers = _numbers(conn)
     return Snapshot(
         revision=read_revision(conn),
         accounts=accounts.load(conn),
         keys=accounts.load_keys(conn),
-        numbers=_numbers(conn),
+        numbers=numbers,
         keywords=_keywords(conn),
         routes=routing.load_routes(conn, lambda name: name in CARRIERS and CARRIERS[name].simulated),
         prices=routing.load_prices(conn),
+        opted_out=optouts.load_scopes(conn),
+        shared=frozenset(one.msisdn for one in numbers.values() if one.account_id is None),
     )
 
 

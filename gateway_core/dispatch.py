@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, bindparam, insert, select
 
-from gateway_core import encoding, messages, moves, overdue, receipts
+from gateway_core import encoding, messages, moves, optouts, overdue, receipts
 from gateway_core.answers import Answered, record_answers, says_nothing
 from gateway_core.claims import Claim, Claimed, claim
 from gateway_core.errors import CarrierError, CarrierRejected, CarrierUnavailable, NotKept
@@ -138,12 +138,16 @@ def _journal_one(conn: Connection, unit: _Journal) -> list[MT]:
     held = messages.lock(conn, [claimed.was.id for claimed in unit.claimed])
     mine = [c for c in unit.claimed if _still_ours(held.get(c.was.id), c.was)]
     done = _accepted_segments(conn, mine)
+    barred = optouts.forbidden(conn, [_text(claimed) for claimed in mine if not claimed.service])
     at = clock.now()
     todo, complete, rows, mts = [], [], [], []
     for claimed in mine:
         was = held[claimed.was.id]
         if was.expires_at <= at:
             todo.append(Move(was, State.QUEUED, Actor.DISPATCH, "expired", at))
+            continue
+        if not claimed.service and _text(claimed) in barred:  # the next claim ends it
+            todo.append(Move(was, State.QUEUED, Actor.DISPATCH, "opted_out", at))
             continue
         todo.append(Move(was, State.SUBMITTING, Actor.DISPATCH, "", None))
         new = _mts(unit.context, claimed, done.get(was.id, set()))
@@ -156,6 +160,10 @@ def _journal_one(conn: Connection, unit: _Journal) -> list[MT]:
         conn.execute(insert(tables.attempt), rows)
     _complete(conn, unit, complete)
     return mts
+
+
+def _text(claimed: Claimed) -> optouts.Text:
+    return optouts.Text(claimed.was.account_id, claimed.sender_id, claimed.was.to)
 
 
 def _still_ours(now: Current | None, was: Current) -> bool:

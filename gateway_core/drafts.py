@@ -46,6 +46,7 @@ class Submission(NamedTuple):
     send_at: int | None = None
     segments: Segments | None = None  # of this text under these terms, where they are known already
     cap: Cap | None = None  # what who submits may spend a day
+    service: bool = False  # a text that we owe a handset: free, and it passes an opt-out
     flash: bool = False  # class 0: shown at once, not stored (3GPP TS 23.038 §4)
     urgent: bool = False  # claimed before everything else that waits on its route
     flash_to: frozenset[str] = frozenset()  # recipients of whom it is true though not of all
@@ -79,7 +80,8 @@ def decide(snapshot: Snapshot, submission: Submission) -> tuple[str, list[Draft]
     for to in dict.fromkeys(submission.to):
         try:
             sender_id = conversed.get(to, submission.sender_id)
-            drafts.append(draft(snapshot, submission.account, to, segments, sender_id))
+            one = draft(snapshot, submission.account, to, segments, sender_id)
+            drafts.append(one._replace(price=0) if submission.service else one)
         except Refused as error:
             refused.append((to, error))
     return "".join(segments.parts), drafts, refused

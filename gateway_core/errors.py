@@ -18,6 +18,7 @@
     │   ├── CarrierUnavailable    nothing left us: try again later
     │   ├── CarrierThrottled      pause the route, keep the order, burn no retry
     │   ├── CarrierRejected       final: the carrier's code and words
+    │   │   └── CarrierOptedOut   the handset has asked not to be texted: it is kept as an opt-out
     │   ├── CarrierGarbled        an answer that cannot be read: the submit is UNCERTAIN
     │   └── CarrierMisconfigured  the route cannot work until its settings change
     ├── BadCallback               a carrier's callback that cannot be read or is not theirs
@@ -122,6 +123,10 @@ class CarrierRejected(CarrierError):
         super().__init__(f"{code} {words}".strip())
         self.code = code
         self.words = words
+
+
+class CarrierOptedOut(CarrierRejected):
+    """The carrier says that the handset has opted out of texts with this sender ID."""
 
 
 class CarrierGarbled(CarrierError):

@@ -57,7 +57,8 @@ class Gateway:
 
     @property
     def context(self) -> Context:
-        return Context(self.ids, self.snapshot.accounts)
+        snapshot = self.snapshot
+        return Context(self.ids, snapshot.accounts, snapshot.shared, snapshot.opted_out)
 
     @property
     def finds(self) -> Finds:

@@ -52,7 +52,7 @@ MOVES: dict[tuple[State, State], frozenset[Actor]] = {
     (_S.QUEUED, _S.HELD): _DISPATCH,
     (_S.QUEUED, _S.CANCELLED): _PEOPLE,
     (_S.QUEUED, _S.EXPIRED): _DISPATCH | _SWEEPER,
-    (_S.QUEUED, _S.FAILED): _DISPATCH,  # opted_out, no_route
+    (_S.QUEUED, _S.FAILED): _DISPATCH | {_A.SUBMIT},  # opted_out, no_route
     (_S.QUEUED, _S.CLAIMED): _DISPATCH,
     (_S.CLAIMED, _S.QUEUED): _DISPATCH | _SWEEPER,  # nothing journalled for this fence: safe
     (_S.CLAIMED, _S.SUBMITTING): _DISPATCH,

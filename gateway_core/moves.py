@@ -36,6 +36,8 @@ class Context:
 
     ids: Ids
     accounts: Mapping[int, Account]
+    shared: frozenset[str] = frozenset()  # our numbers that several accounts text from
+    opted_out: frozenset[str] = frozenset()  # scopes that ever had an opt-out (optouts)
 
 
 _m = tables.message.c

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 
-from gateway_core import conversations
+from gateway_core import conversations, opting
 from gateway_core.conversations import Said
 from gateway_core.directory import Keyword, Number, Snapshot
 from gateway_core.moves import Context
@@ -25,15 +25,19 @@ def take(conn: Connection, context: Context, snapshot: Snapshot, mos: Sequence[t
         return
     talks = conversations.find(conn, [(mo.handset, mo.number) for _, mo in new])
     wanted = _wants_notices(conn, [talk.message_id for talk in talks.values() if talk.message_id])
-    rows, owed, begun = [], [], []
+    rows, owed, begun, said = [], [], [], []
     for route_id, mo in new:
         row, notices = _place(context, snapshot, mo, talks.get((mo.handset, mo.number)), wanted)
         rows.append({**row, "route_id": route_id})
-        owed += notices
+        if asked := opting.read(context, snapshot.numbers.get(mo.number), mo, row["account_id"]):
+            said.append(asked)
+            notices = [opting.shown(notice, asked) for notice in notices]
         if row["account_id"]:
+            owed += notices
             begun.append(Said(row["account_id"], mo.number, mo.handset, None))
     conn.execute(insert(tables.mo), rows)
     conversations.begun(conn, context.ids, begun)
+    owed += opting.take(conn, context, said)
     owe(conn, context.ids, owed)
 
 

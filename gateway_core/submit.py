@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
 
-from gateway_core.accepting import Accepted, Outcome, Text, Unit, accept
+from gateway_core.accepting import accept
 from gateway_core.drafts import Draft, Submission, decide
 from gateway_core.errors import Refused
 from gateway_core.gateway import Gateway
 from gateway_core.jobs.queue import DISPATCH, NOTICES, Queue
 from gateway_core.storage.ids import Ids
 from gateway_core.storage.storable import storable
+from gateway_core.units import Accepted, Outcome, Text, Unit
 
 __all__ = ["Accepted", "Outcome", "submit"]
 
@@ -53,6 +54,8 @@ def _unit(
         asked.cap and asked.cap._replace(key=storable(asked.cap.key)),
         asked.client_ref and storable(asked.client_ref),
         asked.notify,
+        asked.whole,
+        asked.service,
         asked.validity_minutes,
         asked.send_at,
         asked.owed,

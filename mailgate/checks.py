@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from gateway_core import conversations, hours, numbers
+from gateway_core import conversations, hours, numbers, optouts
 from gateway_core.accounts import Account
 from gateway_core.drafts import check_destination, sender_id_for
 from gateway_core.errors import (
     DestinationNotAllowed,
+    OptedOut,
     Refused,
     SenderIDNotAllowed,
     UnknownSender,
@@ -152,7 +153,7 @@ def _after_proof(decide: Check) -> Check:
 
 def _number(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
     """Which numbers does it name?"""
-    account, named = _account(known), known.named
+    account, named = account_of(known), known.named
     if isinstance(named, ReplyToken):
         return _conversation(intake, known, named)
     if not isinstance(named, addresses.Typed):
@@ -176,7 +177,7 @@ def _numbers(intake: Intake, account: Account, name: str) -> tuple[str, ...]:
 def _conversation(intake: Intake, known: Recipient, token: ReplyToken) -> Recipient:
     with intake.gateway.reader.connect() as conn:
         talk = conversations.get(conn, token.conversation_id)
-    if talk is None or talk.account_id != _account(known).id:
+    if talk is None or talk.account_id != account_of(known).id:
         raise UnknownToken("this reply address is not yours")
     if token.expires_at < clock.now():
         plain = f"{talk.handset.removeprefix('+')}@{intake.settings.mail.domains[0]}"
@@ -192,17 +193,36 @@ def _destination(intake: Intake, envelope: Envelope, known: Recipient) -> Recipi
             _allowed(intake, known, to)
         except Refused as error:
             refused.append((to, error))
-    if refused and len(refused) == len(known.to):
-        raise refused[0][1]
-    gone = {to for to, _ in refused}
-    return known._replace(to=tuple(to for to in known.to if to not in gone), left_out=tuple(refused))
+    return _leave_out(known, refused)
 
 
 def _allowed(intake: Intake, known: Recipient, to: str) -> None:
-    check_destination(intake.gateway.snapshot, _account(known), to)
+    check_destination(intake.gateway.snapshot, account_of(known), to)
     rule = known.rule
     if rule and not numbers.matches(to, rule.destinations):
         raise DestinationNotAllowed(f"{to} is not a destination that the rule for {rule.address} allows")
+
+
+def _not_opted_out(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
+    """Has a handset asked not to be texted? Of a group, the others are texted."""
+    account, rule = account_of(known), known.rule
+    own = known.sender_id or (rule.sender_ids[0] if rule and rule.sender_ids else account.terms.sender_id)
+    shown = own or intake.gateway.snapshot.default_number(account.id) or ""
+    if intake.gateway.snapshot.opted_out.isdisjoint(optouts.scopes(account.id, shown)):
+        return known
+    with intake.gateway.reader.connect() as conn:
+        barred = optouts.forbidden(conn, [optouts.Text(account.id, shown, to) for to in known.to])
+    refused = [(text.to, OptedOut(f"{text.to} has asked not to be texted")) for text in sorted(barred)]
+    return _leave_out(known, refused)
+
+
+def _leave_out(known: Recipient, refused: Sequence[tuple[str, Refused]]) -> Recipient:
+    """Raises the first refusal where nobody is left."""
+    if refused and len(refused) == len(known.to):
+        raise refused[0][1]
+    gone = {to for to, _ in refused}
+    left = tuple(to for to in known.to if to not in gone)
+    return known._replace(to=left, left_out=(*known.left_out, *refused))
 
 
 def _sender_id(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
@@ -212,7 +232,7 @@ def _sender_id(intake: Intake, envelope: Envelope, known: Recipient) -> Recipien
         wanted = wanted or rule.sender_ids[0]
         if wanted not in rule.sender_ids:
             raise SenderIDNotAllowed(f"{wanted} is not a sender ID that the rule for {rule.address} allows")
-    sender_id_for(intake.gateway.snapshot, _account(known), wanted)
+    sender_id_for(intake.gateway.snapshot, account_of(known), wanted)
     return known._replace(sender_id=wanted)
 
 
@@ -222,14 +242,15 @@ def _hours(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
     if (
         rule
         and rule.hours
-        and not hours.hold(rule.hours, datetime.now(ZoneInfo(_account(known).terms.timezone)))
+        and not hours.hold(rule.hours, datetime.now(ZoneInfo(account_of(known).terms.timezone)))
     ):
-        raise OutsideHours(f"{rule.address} may text {rule.hours} ({_account(known).terms.timezone}) only")
+        raise OutsideHours(f"{rule.address} may text {rule.hours} ({account_of(known).terms.timezone}) only")
     return known
 
 
 PROVED_CHECKS: tuple[tuple[str, Check], ...] = (
     ("number", _number),
+    ("opt-out", _not_opted_out),
     ("destination", _destination),
     ("sender ID", _sender_id),
     ("hours", _hours),
@@ -245,7 +266,7 @@ RECIPIENT_CHECKS: tuple[tuple[str, Check], ...] = (
 )
 
 
-def _account(known: Recipient) -> Account:
+def account_of(known: Recipient) -> Account:
     if known.account is None:
         raise UnknownSender(NOT_ALLOWED)
     return known.account
@@ -259,42 +280,3 @@ def check(intake: Intake, envelope: Envelope, address: str) -> Recipient:
         if known.is_ours():
             return known
     return known
-
-
-def expand(
-    intake: Intake, envelope: Envelope, known: Recipient, names: Sequence[str], sender_id: str
-) -> list[Recipient]:
-    """What a mail lists instead of `known`, each decided by itself; those that are refused are left out of the
-    first one that is not. Raises the first refusal where none is left, and GroupTooLarge.
-    """
-    if f"+{sender_id}" in intake.gateway.snapshot.numbers:  # Clickatell has numbers without it
-        sender_id = f"+{sender_id}"
-    found: list[Recipient] = []
-    refused: list[tuple[str, Refused]] = []
-    for name in names:
-        typed, tag = addresses.tagged(name)
-        one = known._replace(named=addresses.Typed(typed, tag), sender_id=sender_id)
-        try:
-            if one.is_listed():
-                raise UnknownName(f"{typed} cannot be listed itself")
-            for _name, decide in PROVED_CHECKS:
-                one = decide(intake, envelope, one)
-        except Refused as error:
-            refused.append((addresses.hidden_tag(name), error))  # its tag may be a secret
-        else:
-            found.append(one._replace(options=one.options | known.options))
-    most, count = _account(known).terms.max_group, len({to for one in found for to in one.to})
-    if count > most:
-        raise GroupTooLarge(f"the mail lists {count} numbers; {_account(known).name} allows {most}")
-    if not found:
-        raise refused[0][1]
-    found[0] = found[0]._replace(left_out=(*found[0].left_out, *refused))
-    return found
-
-
-def settle(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
-    """Decide a pending recipient, once its sender is proved. Raises Refused; may read the database."""
-    if known.pending:
-        for _name, decide in PROVED_CHECKS:
-            known = decide(intake, envelope, known)
-    return known._replace(pending=False)

@@ -10,7 +10,7 @@ from gateway_core.accounts import Account, Terms
 from gateway_core.drafts import check_destination
 from gateway_core.encoding import Segments
 from gateway_core.errors import NoCredit, Refused, UnknownSender
-from mailgate import addresses, checks, proving, reading, trust
+from mailgate import addresses, checks, proving, reading, settling, trust
 from mailgate.checks import Envelope, Intake, Recipient
 from mailgate.errors import NotProvable
 from mailgate.mail import Mail, parse
@@ -236,7 +236,7 @@ def _listed(
         why = "does not say to whom" if reading else "itself names its recipients; ask for one of them"
         return [_decided(address, "refused", f"bad_listing: the mail {why}")]
     try:
-        texted = checks.expand(state, envelope, known, reading.listed.to, reading.listed.sender_id)
+        texted = settling.expand(state, envelope, known, reading.listed.to, reading.listed.sender_id)
     except Refused as error:
         verdict.note(f"listed {address}", error)
         return [_decided(address, "refused", said(error))]

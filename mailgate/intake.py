@@ -11,12 +11,13 @@ from gateway_core.messages import State
 from gateway_core.notices import Notice
 from gateway_core.submit import Accepted, Outcome, submit
 from mailgate import dsn, guard, refused, remarks, submission
-from mailgate.checks import Envelope, Intake, Recipient, expand, settle
+from mailgate.checks import Envelope, Intake, Recipient
 from mailgate.dsn import MailOptions
 from mailgate.errors import GroupTooLarge, Loop, MailTooLarge
 from mailgate.mail import Mail
 from mailgate.reading import Reading, read
 from mailgate.remarks import LeftOut
+from mailgate.settling import expand, settle
 from mailgate.trust import Shown
 
 _NEVER = ("NEVER",)  # no report is wanted of this recipient (RFC 3461, section 4.1)

@@ -8,7 +8,7 @@ from prometheus_client import Counter
 from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway_core import notices
+from gateway_core import notices, owed
 from gateway_core.jobs.queue import NOTICES, EmbeddedQueue
 from gateway_core.notices import Ended
 from gateway_core.storage import clock
@@ -46,6 +46,9 @@ def _mail(state: Intake, claimed: Sequence[Row[Any]]) -> list[Ended]:
     ended, mails, composed = [], [], []
     with state.gateway.reader.connect() as conn:
         for notice in claimed:
+            if notice.kind == "text":
+                ended.append(owed.text(state.gateway, notice))
+                continue
             try:
                 mail = compose.compose(state, conn, notice)
             except SQLAlchemyError:  # says nothing about the notice: it is tried again when its lease is over

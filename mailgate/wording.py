@@ -19,6 +19,12 @@ REASON_WORDS: dict[str, str] = {
     "opted_out": "The handset has asked not to be texted.",
 }
 
+# Below a STOP and a START, as their reader gets them: what it means for whoever wants to answer.
+OPTING_WORDS = {
+    True: "\n\nThis handset has opted out: it gets no more texts until it says START.",
+    False: "\n\nThis handset may be texted again.",
+}
+
 # Below what goes to alarm_to instead of the author.
 FOR_PEOPLE = """
 The mail came from {author}.

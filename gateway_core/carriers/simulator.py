@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from gateway_core.carriers.base import Arrival, CarrierSettings, Host, Phones
-from gateway_core.errors import CarrierError, CarrierRejected, CarrierThrottled
+from gateway_core.errors import CarrierError, CarrierOptedOut, CarrierRejected, CarrierThrottled
 from gateway_core.sms import DLR, MT, Answer, DlrState
 
 REPEAT_AFTER_MS = 3000
@@ -22,6 +22,7 @@ _OUTCOMES: dict[str, tuple[bool, bool, str, int, bool]] = {
     "0005": (True, True, "", 0, False),  # accepted, never a DLR
     "0006": (True, True, DlrState.DELIVERED, 1, True),
     "0007": (True, True, DlrState.DELIVERED, 2, False),
+    "0008": (False, True, "", 0, False),  # refused: the handset has opted out at its network
 }
 _ORDINARY = (True, True, DlrState.DELIVERED, 1, False)
 
@@ -71,6 +72,8 @@ class Simulator:
     def _refusal(self, mt: MT) -> CarrierError | None:
         if mt.to.endswith("0002"):
             return CarrierRejected("11", "no such subscriber")
+        if mt.to.endswith("0008"):
+            return CarrierOptedOut("1", "opted out")
         segment = (mt.message_id, mt.number)
         if mt.to.endswith("0003") and self._throttled[segment] < 2:
             self._throttled[segment] += 1

@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _explain(commands)
     _messages(commands)
     _accounts(commands)
+    _optouts(commands)
     _legacy(commands)
     refusals = _add(commands, "refusals", "what was not accepted, newest first", "messages", "refusals")
     refusals.add_argument("--limit", type=_positive, default=100)
@@ -123,6 +124,26 @@ def _accounts(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     credit.add_argument("name", metavar="NAME")
     credit.add_argument("amount", metavar="AMOUNT", help="such as 25.00")
     credit.add_argument("--note", default="", metavar="TEXT")
+
+
+def _optouts(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    optout = commands.add_parser("optout", help="list, add, remove handsets that must not be texted")
+    actions = optout.add_subparsers(title="actions", metavar="ACTION", required=True)
+    listed = _add(actions, "list", "those that changed last first", "optouts", "list_optouts")
+    listed.add_argument("handset", metavar="NUMBER", nargs="?", help="in E.164: +447700900123; default: all")
+    _scope(listed)
+    _json(listed)
+    for action, words in (("add", "text it no more"), ("remove", "it may be texted again")):
+        one = _add(actions, action, words, "optouts", f"{action}_optout")
+        one.add_argument("handset", metavar="NUMBER", help="in E.164: +447700900123")
+        one.add_argument("--note", default="", metavar="TEXT", help="why; kept with it")
+        _scope(one)
+
+
+def _scope(command: argparse.ArgumentParser) -> None:
+    whose = command.add_mutually_exclusive_group()
+    whose.add_argument("--account", metavar="NAME", help="of this account only")
+    whose.add_argument("--number", metavar="SHARED", help="of texts from this shared number")
 
 
 def _legacy(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -20,7 +20,7 @@ HELD        | EXPIRED     | sweeper
 QUEUED      | HELD        | dispatch
 QUEUED      | CANCELLED   | account operator
 QUEUED      | EXPIRED     | dispatch sweeper
-QUEUED      | FAILED      | dispatch
+QUEUED      | FAILED      | dispatch submit
 QUEUED      | CLAIMED     | dispatch
 CLAIMED     | QUEUED      | dispatch sweeper
 CLAIMED     | SUBMITTING  | dispatch

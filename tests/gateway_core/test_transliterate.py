@@ -169,7 +169,8 @@ def test_all_or_nothing(text: str) -> None:
 
 @given(st.text(alphabet=st.sampled_from(LETTERS).filter(lambda letter: letter not in "ﾞﾟ"), max_size=100))
 def test_each_letter_leaves_one_at_least(text: str) -> None:
-    assert len(transliterate(text)) >= len(unicodedata.normalize("NFC", text))
+    letters = [one for one in unicodedata.normalize("NFC", text) if not unicodedata.combining(one)]
+    assert len(transliterate(text)) >= len(letters)
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=0x24F, categories=["L", "N", "P", "Z"])))
