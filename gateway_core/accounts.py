@@ -30,7 +30,7 @@ def _network(value: str) -> str:
     return str(ipaddress.ip_network(value, strict=False))
 
 
-def _sender_id(value: str) -> str:
+def sender_id(value: str) -> str:
     """Alphanumeric: 1 to 11 characters (3GPP TS 23.040 §9.1.2.5). Else digits, perhaps with +."""
     digits = value.removeprefix("+")
     if digits.isdigit() and digits.isascii() and 3 <= len(digits) <= 15:
@@ -52,7 +52,7 @@ def _limit() -> Any:
 
 
 Network = Annotated[str, AfterValidator(_network)]
-SenderID = Annotated[str, AfterValidator(_sender_id)]
+SenderID = Annotated[str, AfterValidator(sender_id)]
 Mark = Annotated[str, AfterValidator(_mark)]
 _STOP_REPLY = "You will get no more texts from us. Text START to get them again."
 _START_REPLY = "You will get texts from us again. Text STOP to end them."

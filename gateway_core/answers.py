@@ -1,12 +1,12 @@
 """What a carrier's answer to a submit means for its attempt, and the answers to all segments for their message."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from gateway_core import messages, moves, opting, optouts, receipts
+from gateway_core import failover, messages, moves, opting, optouts, receipts
 from gateway_core.errors import (
     CarrierGarbled,
     CarrierMisconfigured,
@@ -15,6 +15,7 @@ from gateway_core.errors import (
     CarrierThrottled,
     CarrierUnavailable,
 )
+from gateway_core.failover import Routes
 from gateway_core.messages import Actor, Current, State
 from gateway_core.moves import Context, Move
 from gateway_core.sms import Answer
@@ -39,6 +40,7 @@ class Answered:
     route_id: int
     answer: Answer
     gives_receipts: bool
+    routes: Routes
 
 
 _a = tables.attempt.c
@@ -72,6 +74,7 @@ def record_answers(conn: Connection, units: Sequence[Answered]) -> list[None]:
         if (move := _together(was, by_segment.get(was.id, {}), units_of[was.id], at))
     ]
     context = units[0].context
+    todo = _elsewhere(conn, units[0].routes, todo, at)
     moves.make(conn, context, todo)
     _keep_optouts(conn, context, [u for u in news.values() if isinstance(u.answer.error, CarrierOptedOut)])
     receipts.rematch(
@@ -81,6 +84,23 @@ def record_answers(conn: Connection, units: Sequence[Answered]) -> list[None]:
     if early:
         receipts.roll_up(conn, context, dict.fromkeys(early, ""))
     return [None] * len(units)
+
+
+def _elsewhere(conn: Connection, routes: Routes, todo: Sequence[Move], at: int) -> list[Move]:
+    """What is to be tried again goes to the next route where there is one, at once in the first round."""
+    again = [move.was for move in todo if move.new == State.QUEUED and move.retries is not None]
+    found = failover.find(conn, routes, again)
+    names = {route.id: route.name for route in routes.all}
+    moved = []
+    for move in todo:
+        chosen = found.get(move.was.id)
+        if chosen is None:
+            moved.append(move)
+            continue
+        why = f"{move.reason}; from {names.get(move.was.route_id, '?')} to {chosen.route.name}"
+        due_at = move.due_at if chosen.new_round else at
+        moved.append(replace(move, reason=why, due_at=due_at, route_id=chosen.route.id))
+    return moved
 
 
 def _keep_optouts(conn: Connection, context: Context, units: Sequence[Answered]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, select, update
 from gateway_core import accounts, optouts, routing
 from gateway_core.accounts import Account
 from gateway_core.carriers import CARRIERS
-from gateway_core.routing import Price, Route
+from gateway_core.routing import Price, Route, SenderIDRule
 from gateway_core.storage import tables
 
 
@@ -40,6 +40,7 @@ class Snapshot:
     keywords: Mapping[int, tuple[Keyword, ...]]  # by number id
     routes: tuple[Route, ...]
     prices: tuple[Price, ...]
+    sender_id_rules: tuple[SenderIDRule, ...] = ()
     opted_out: frozenset[str] = frozenset()  # scopes that ever had an opt-out
     shared: frozenset[str] = frozenset()  # numbers
 
@@ -105,6 +106,7 @@ def load(conn: Connection) -> Snapshot:
         keywords=_keywords(conn),
         routes=routing.load_routes(conn, lambda name: name in CARRIERS and CARRIERS[name].simulated),
         prices=routing.load_prices(conn),
+        sender_id_rules=routing.load_rules(conn),
         opted_out=optouts.load_scopes(conn),
         shared=frozenset(one.msisdn for one in numbers.values() if one.account_id is None),
     )

@@ -18,6 +18,7 @@ from gateway_core import encoding, messages, moves, optouts, overdue, receipts
 from gateway_core.answers import Answered, record_answers, says_nothing
 from gateway_core.claims import Claim, Claimed, claim
 from gateway_core.errors import CarrierError, CarrierRejected, CarrierUnavailable, NotKept
+from gateway_core.failover import Routes
 from gateway_core.gateway import Gateway
 from gateway_core.jobs.queue import DISPATCH, NOTICES
 from gateway_core.messages import Actor, Current, State
@@ -92,13 +93,14 @@ def answered(gateway: Gateway, route_id: int, answers: Sequence[Answer]) -> None
         rest = getattr(answer.error, "after_seconds", 0.0)
         if rest:
             window.pause(rest)
-    gives_receipts = window.carrier.gives_receipts
+    gives_receipts, snapshot = window.carrier.gives_receipts, gateway.snapshot
+    routes = Routes(snapshot.routes, snapshot.accounts)
     for answer in answers:
         if says_nothing(answer):
             if flying := landed.get(answer.ref):
                 overdue.lose(gateway, window, flying, "an answer that cannot be read")
         else:
-            _record(gateway, window, Answered(gateway.context, route_id, answer, gives_receipts))
+            _record(gateway, window, Answered(gateway.context, route_id, answer, gives_receipts, routes))
     if window.room() >= window.least():
         gateway.queue.hint(DISPATCH, route_id)
 
@@ -112,6 +114,10 @@ def _recorded(gateway: Gateway, window: Window, unit: Answered, future: "Future[
         window.unkept.append(unit)  # the carrier will not say it again
     elif isinstance(unit.answer.error, CarrierRejected):
         gateway.queue.hint(NOTICES)  # the end of a message
+    elif unit.answer.error:
+        for route in unit.routes.all:  # one of them may have it now
+            if route.id != unit.route_id:
+                gateway.queue.hint(DISPATCH, route.id)
 
 
 def record_unkept(gateway: Gateway) -> None:

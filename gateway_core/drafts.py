@@ -106,15 +106,22 @@ def compose(terms: Terms, wanted: str, max_segments: int | None = None) -> Segme
 
 
 def draft(snapshot: Snapshot, account: Account, to: str, segments: Segments, sender_id: str = "") -> Draft:
-    """One recipient. Raises DestinationNotAllowed, SenderIDNotAllowed."""
-    per_segment, route = check_destination(snapshot, account, to)
-    chosen = sender_id_for(snapshot, account, sender_id)
+    """One recipient. Raises BadNumber, DestinationNotAllowed, SenderIDNotAllowed."""
+    per_segment = _price(snapshot, account, to)
+    chosen = sender_id_for(snapshot, account, sender_id, to)
+    route = route_for(snapshot, account, to, chosen)
     number = chosen if chosen in snapshot.numbers else None
     return Draft(to, chosen, route, segments, per_segment * len(segments.parts), number)
 
 
-def check_destination(snapshot: Snapshot, account: Account, to: str) -> tuple[int, Route]:
-    """The price of a segment to this number, and a route that takes it. Raises DestinationNotAllowed, BadNumber."""
+def check_destination(snapshot: Snapshot, account: Account, to: str) -> int:
+    """The price of a segment to this number. Raises DestinationNotAllowed, BadNumber."""
+    per_segment = _price(snapshot, account, to)
+    route_for(snapshot, account, to)
+    return per_segment
+
+
+def _price(snapshot: Snapshot, account: Account, to: str) -> int:
     if not to.startswith("+"):
         raise BadNumber(f"{to} is not an international number")
     if not numbers.matches(to, account.terms.destinations):
@@ -125,19 +132,26 @@ def check_destination(snapshot: Snapshot, account: Account, to: str) -> tuple[in
     most = account.terms.max_price
     if most is not None and per_segment > most:
         raise DestinationNotAllowed(f"a segment to {to} costs more than the account allows")
-    route = routing.choose(snapshot.routes, to, simulated=account.terms.test)
+    return per_segment
+
+
+def route_for(snapshot: Snapshot, account: Account, to: str, sender_id: str = "") -> Route:
+    """The route that takes it first; without a sender ID, whichever it will be. Raises DestinationNotAllowed."""
+    wanted = routing.Wanted(to, account.name, sender_id, account.terms.test)
+    route = routing.choose(snapshot.routes, wanted)
     if route is None:
-        raise DestinationNotAllowed(f"no route takes {to}")
-    return per_segment, route
+        with_it = f" with the sender ID {sender_id}" if sender_id else ""
+        raise DestinationNotAllowed(f"no route takes {to}{with_it}")
+    return route
 
 
-def sender_id_for(snapshot: Snapshot, account: Account, wanted: str) -> str:
-    """What the handset will show. Raises SenderIDNotAllowed."""
+def sender_id_for(snapshot: Snapshot, account: Account, wanted: str, to: str = "") -> str:
+    """What the handset will show; `to`: as its destination takes it. Raises SenderIDNotAllowed."""
     chosen = wanted or account.terms.sender_id or snapshot.default_number(account.id) or ""
     number = snapshot.numbers.get(chosen)
     own = number is not None and number.account_id in {account.id, None}
     if chosen and (own or chosen == account.terms.sender_id):
-        return chosen
+        return routing.sender_id_at(snapshot.sender_id_rules, to, chosen) if to else chosen
     if not chosen:
         raise SenderIDNotAllowed("the account has no number and no sender ID")
     raise SenderIDNotAllowed(f"{chosen} is not a sender ID of the account")

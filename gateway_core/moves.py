@@ -27,6 +27,7 @@ class Move:
     retries: int | None = None
     resends: int | None = None
     possible_duplicate: bool | None = None
+    route_id: int | None = None
     words: str = ""  # the carrier's own, for the notice
 
 
@@ -53,6 +54,7 @@ _MOVE = (
         retries=bindparam("tried"),
         resends=bindparam("resent"),
         possible_duplicate=bindparam("doubled"),
+        route_id=bindparam("route"),
         state_at=bindparam("at"),
     )
 )
@@ -104,6 +106,7 @@ def _parameters(move: Move, at: int) -> dict[str, object]:
         "owner": was.owner_id if move.owner_id is None else move.owner_id,
         "tried": was.retries if move.retries is None else move.retries,
         "resent": was.resends if move.resends is None else move.resends,
+        "route": was.route_id if move.route_id is None else move.route_id,
         "doubled": was.possible_duplicate if move.possible_duplicate is None else move.possible_duplicate,
         "at": at,
     }

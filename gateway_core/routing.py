@@ -1,14 +1,18 @@
-"""Routes and prices: which carrier takes a message, and what it costs."""
+"""Routes and prices: which carrier takes a message, with which sender ID, and what it costs."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
 from gateway_core import numbers
+from gateway_core.errors import SenderIDNotAllowed
 from gateway_core.storage import tables
+
+KINDS = ("alphanumeric", "short", "long")  # of sender IDs
+_LONGEST_SHORT = 7  # digits of a short code, with its country code where it has one (+4484433)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,9 @@ class Route:
     resend: str  # never, once, a number, idempotent
     paused: bool = False
     simulated: bool = False
+    accounts: tuple[str, ...] = ()  # names of those that may use it; none: all
+    sender_ids: tuple[str, ...] = ()  # sender IDs or KINDS that it takes; none: all
+    costs: Mapping[str, int] = field(default_factory=dict, hash=False)  # 1/10,000 a segment, by prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,33 +40,100 @@ class Price:
     per_segment: int
 
 
-def choose(
-    routes: Sequence[Route], to: str, *, simulated: bool, roll: Callable[[], float] = random.random
-) -> Route | None:
-    """The route for a number: lowest priority first, equal ones share by weight; None when none takes it.
+@dataclass(frozen=True, slots=True)
+class SenderIDRule:
+    """Which sender IDs a destination takes."""
 
-    `simulated`: whether the account may use simulated routes. A paused route is still chosen: its messages are
-    held until it is resumed.
+    prefix: str
+    allowed: tuple[str, ...]  # sender IDs or KINDS
+    instead: str  # goes out for one that is not allowed; "": that one is refused
+
+
+class Wanted(NamedTuple):
+    """A text that looks for a route."""
+
+    to: str
+    account: str = ""  # its name
+    sender_id: str = ""  # "": not known yet, any will do
+    simulated: bool = False  # whether the account may use simulated routes
+
+
+def order(routes: Sequence[Route], wanted: Wanted, roll: Callable[[], float] = random.random) -> list[Route]:
+    """The routes that take a text, in the order in which they are tried.
+
+    Running ones before paused ones, then the lowest priority number, then the least cost (a route that does not say
+    what it costs comes after those that do); equal ones share by weight, and a weight of 0 is for when the others fail.
     """
-    fitting = [
-        route
-        for route in routes
-        if numbers.longest_prefix(to, route.prefixes) is not None and (simulated or not route.simulated)
-    ]
-    if not fitting:
-        return None
-    best = min(route.priority for route in fitting)
-    first = [route for route in fitting if route.priority == best]
-    return first[0] if len(first) == 1 else _by_weight(first, roll())
+    fitting = [route for route in routes if takes(route, wanted)]
+    if len(fitting) < 2:
+        return fitting
+    ranked: dict[tuple[bool, int, bool, int], list[Route]] = {}
+    for route in fitting:
+        cost = cost_of(route, wanted.to)
+        ranked.setdefault((route.paused, route.priority, cost is None, cost or 0), []).append(route)
+    return [route for rank in sorted(ranked) for route in _by_weight(ranked[rank], roll)]
 
 
-def _by_weight(routes: Sequence[Route], share: float) -> Route:
-    left = share * sum(route.weight for route in routes)
-    for route in routes:
-        left -= route.weight
-        if left < 0:
-            return route
-    return routes[-1]
+def choose(
+    routes: Sequence[Route], wanted: Wanted, roll: Callable[[], float] = random.random
+) -> Route | None:
+    """The route that a text takes first; None when none takes it. Of a paused one its messages are held."""
+    found = order(routes, wanted, roll)
+    return found[0] if found else None
+
+
+def takes(route: Route, wanted: Wanted) -> bool:
+    return (
+        numbers.longest_prefix(wanted.to, route.prefixes) is not None
+        and (wanted.simulated or not route.simulated)
+        and (not route.accounts or wanted.account in route.accounts)
+        and (not route.sender_ids or not wanted.sender_id or is_among(wanted.sender_id, route.sender_ids))
+    )
+
+
+def cost_of(route: Route, to: str) -> int | None:
+    """What a segment costs the operator, by longest prefix; None when the route does not say."""
+    prefix = numbers.longest_prefix(to, route.costs) if route.costs else None
+    return None if prefix is None else route.costs[prefix]
+
+
+def kind(sender_id: str) -> str:
+    """Of KINDS: as 3GPP TS 23.040 §9.1.2.5 types the address, and networks tell codes from numbers by their length."""
+    digits = sender_id.removeprefix("+")
+    if not (digits.isascii() and digits.isdigit()):
+        return "alphanumeric"
+    return "short" if len(digits) <= _LONGEST_SHORT else "long"
+
+
+def is_among(sender_id: str, allowed: Collection[str]) -> bool:
+    return sender_id in allowed or kind(sender_id) in allowed
+
+
+def sender_id_at(rules: Sequence[SenderIDRule], to: str, sender_id: str) -> str:
+    """What the handset shows there: the sender ID, or what its destination wants instead. Raises SenderIDNotAllowed."""
+    by_prefix = {rule.prefix: rule for rule in rules}
+    prefix = numbers.longest_prefix(to, by_prefix) if by_prefix else None
+    if prefix is None or is_among(sender_id, by_prefix[prefix].allowed):
+        return sender_id
+    if by_prefix[prefix].instead:
+        return by_prefix[prefix].instead
+    raise SenderIDNotAllowed(f"{prefix} takes no texts from {sender_id}")
+
+
+def _by_weight(routes: Sequence[Route], roll: Callable[[], float]) -> list[Route]:
+    """In random order, each place drawn by weight."""
+    left, found = list(routes), []
+    while len(left) > 1:
+        share = roll() * sum(route.weight for route in left)
+        for route in left:
+            share -= route.weight
+            if share < 0:
+                break
+        else:
+            route = left[0]  # nothing but weights of 0
+        left.remove(route)
+        found.append(route)
+    return found + left
 
 
 def price(prices: Sequence[Price], to: str, currency: str) -> int | None:
@@ -90,6 +164,9 @@ def load_routes(conn: Connection, simulated: Callable[[str], bool]) -> tuple[Rou
             row.resend,
             row.paused,
             simulated(row.carrier),
+            tuple(row.accounts),
+            tuple(row.sender_ids),
+            row.costs,
         )
         for row in rows
     )
@@ -99,3 +176,9 @@ def load_prices(conn: Connection) -> tuple[Price, ...]:
     p = tables.price.c
     rows = conn.execute(select(p.prefix, p.currency, p.per_segment))
     return tuple(Price(row.prefix, row.currency, row.per_segment) for row in rows)
+
+
+def load_rules(conn: Connection) -> tuple[SenderIDRule, ...]:
+    r = tables.sender_id_rule.c
+    rows = conn.execute(select(r.prefix, r.allowed, r.instead))
+    return tuple(SenderIDRule(row.prefix, tuple(row.allowed), row.instead) for row in rows)

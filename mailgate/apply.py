@@ -69,6 +69,7 @@ def apply(conn: Connection, ids: Ids, document: rows.Document) -> list[str]:
         (document.keyword, _keyword),
         (document.route, _route),
         (document.price, _price),
+        (document.sender_id_rule, _sender_id_rule),
     )
     for given, step in steps:
         for values in given:
@@ -222,6 +223,8 @@ def _route(work: _Work, values: dict[str, Any]) -> None:
     given = checked(rows.RouteRow, merged, where)
     settings = given.settings if "settings" in values or not stored else stored["settings"]
     checked(CARRIERS[given.carrier].settings_model, settings, f"{where}: settings")
+    for name in given.accounts:
+        work.account_id(name, where)
     _upsert(work, tables.route, where, stored, given)
 
 
@@ -230,6 +233,13 @@ def _price(work: _Work, values: dict[str, Any]) -> None:
     table = tables.price
     stored = _one(work, table, (table.c.prefix == given.prefix) & (table.c.currency == given.currency))
     _upsert(work, table, f"price {given.prefix} {given.currency}", stored, given)
+
+
+def _sender_id_rule(work: _Work, values: dict[str, Any]) -> None:
+    given = checked(rows.SenderIDRuleRow, values, f"sender_id_rule {values.get('prefix', '?')}")
+    table = tables.sender_id_rule
+    stored = _one(work, table, table.c.prefix == given.prefix)
+    _upsert(work, table, f"sender_id_rule {given.prefix}", stored, given)
 
 
 # --- writing ----------------------------------------------------------------------------------------------

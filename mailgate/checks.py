@@ -232,7 +232,8 @@ def _sender_id(intake: Intake, envelope: Envelope, known: Recipient) -> Recipien
         wanted = wanted or rule.sender_ids[0]
         if wanted not in rule.sender_ids:
             raise SenderIDNotAllowed(f"{wanted} is not a sender ID that the rule for {rule.address} allows")
-    sender_id_for(intake.gateway.snapshot, account_of(known), wanted)
+    for to in known.to or ("",):
+        sender_id_for(intake.gateway.snapshot, account_of(known), wanted, to)
     return known._replace(sender_id=wanted)
 
 

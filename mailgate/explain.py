@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway_core import encoding, ledger, money
 from gateway_core.accounts import Account, Terms
-from gateway_core.drafts import check_destination
+from gateway_core.drafts import check_destination, route_for, sender_id_for
 from gateway_core.encoding import Segments
 from gateway_core.errors import NoCredit, Refused, UnknownSender
 from mailgate import addresses, checks, proving, reading, settling, trust
@@ -248,8 +248,8 @@ def _numbers(state: Intake, known: Recipient, segments: Segments | None) -> list
     snapshot, account = state.gateway.snapshot, known.account or _NOBODY
     found = [_decided(to, "refused", said(error)) for to, error in known.left_out]
     for to in known.to:
-        per_segment, route = check_destination(snapshot, account, to)
-        price = per_segment * len(segments.parts) if segments else 0
+        price = check_destination(snapshot, account, to) * (len(segments.parts) if segments else 0)
+        route = route_for(snapshot, account, to, sender_id_for(snapshot, account, known.sender_id, to))
         found.append(_decided(to, "accepted", "", route.name, price))
     return found
 

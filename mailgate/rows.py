@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from gateway_core import hours, money, numbers
-from gateway_core.accounts import Network, SenderID, Terms
+from gateway_core import hours, money, numbers, routing
+from gateway_core.accounts import Network, SenderID, Terms, sender_id
 from gateway_core.carriers import CARRIERS
 from gateway_core.errors import BadNumber
 from gateway_core.settings import Section
@@ -89,6 +89,13 @@ Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
 Key = Annotated[str, Field(pattern="^[0-9a-fA-F]{40}$")]
 Reserved = Annotated[Any, AfterValidator(_off)]
 Word = Annotated[str, Field(pattern=r"^\S+$", max_length=40), AfterValidator(str.upper)]
+
+
+def _sender_id_or_kind(value: str) -> str:
+    return value if value in routing.KINDS else sender_id(value)
+
+
+SenderIDKind = Annotated[str, AfterValidator(_sender_id_or_kind)]
 
 
 def _hours(value: str) -> str:
@@ -174,10 +181,13 @@ class RouteRow(Section):
     settings: dict[str, Any] = Field(default_factory=dict)
     prefixes: tuple[Prefix, ...] = ("*",)
     priority: int = Field(10, ge=0, le=1_000_000)
-    weight: int = Field(1, ge=1, le=1_000_000)
+    weight: int = Field(1, ge=0, le=1_000_000)
     segments_per_second: int = Field(0, ge=0, le=1_000_000)
     resend: Annotated[str, BeforeValidator(_resend)] = "once"
     paused: bool = False
+    accounts: tuple[str, ...] = ()
+    sender_ids: tuple[SenderIDKind, ...] = ()
+    costs: dict[Prefix, Money] = Field(default_factory=dict)
 
     @field_validator("carrier")
     @classmethod
@@ -185,6 +195,13 @@ class RouteRow(Section):
         if value not in CARRIERS:
             raise ValueError(f"{value!r} is not a carrier; known: {', '.join(CARRIERS)}")
         return value
+
+
+class SenderIDRuleRow(Section):
+    prefix: Prefix
+    allowed: tuple[SenderIDKind, ...] = ()
+    instead: SenderID = ""
+    remove: bool = False
 
 
 class PriceRow(Section):
@@ -202,3 +219,4 @@ class Document(Section):
     keyword: tuple[dict[str, Any], ...] = ()
     route: tuple[dict[str, Any], ...] = ()
     price: tuple[dict[str, Any], ...] = ()
+    sender_id_rule: tuple[dict[str, Any], ...] = ()

@@ -23,6 +23,7 @@ ROWS: dict[str, type[BaseModel]] = {
     "[[route]]": rows.RouteRow,
     "[route.settings]": CarrierSettings,
     "[[price]]": rows.PriceRow,
+    "[[sender_id_rule]]": rows.SenderIDRuleRow,
 }
 SECTIONS: dict[str, type[BaseModel]] = {
     f"[{name}]": type(section) for name, section in Settings() if isinstance(section, BaseModel)

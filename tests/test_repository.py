@@ -88,13 +88,14 @@ def test_help_lists_the_commands_of_this_version(tmp_path: Path) -> None:
     listed = re.findall(r"^    ([a-z]+) ", helped, flags=re.MULTILINE)
     assert set(listed) == {
         *("serve", "check", "apply", "explain", "whocan", "message", "account", "refusals", "migrate"),
-        *("legacy", "optout"),
+        *("legacy", "optout", "route"),
     }
     actions = {
         "message": {"list", "show", "cancel"},
         "account": {"list", "show", "credit"},
         "legacy": {"list", "show"},
         "optout": {"list", "add", "remove"},
+        "route": {"list", "pause", "resume"},
     }
     for command, wanted in actions.items():
         text = run(tmp_path, command, "--help").stdout

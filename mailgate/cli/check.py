@@ -17,7 +17,7 @@ from gateway_core.errors import GatewayError
 from gateway_core.gateway import Gateway
 from gateway_core.routing import Route
 from mailgate import outbound, secret, trust
-from mailgate.cli import opening, printing
+from mailgate.cli import gaps, opening, printing
 from mailgate.settings import LegacySettings, Settings, explain
 from mailgate.smtp.tls import Certificates
 from mailgate.trust import Rule, Rules
@@ -80,6 +80,7 @@ def _rows(gateway: Gateway, chosen: Settings) -> list[Found]:
         Found("routes", None, "none: nothing can be texted")
     ]
     found += _accounts(snapshot)
+    found += [Found(what, None, words) for what, words in gaps.find(snapshot)]
     with gateway.reader.connect() as conn:
         wrong = ledger.disagreements(conn)
         dead = notices.count_dead(conn)

@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _explain(commands)
     _messages(commands)
     _accounts(commands)
+    _routes(commands)
     _optouts(commands)
     _legacy(commands)
     refusals = _add(commands, "refusals", "what was not accepted, newest first", "messages", "refusals")
@@ -144,6 +145,15 @@ def _scope(command: argparse.ArgumentParser) -> None:
     whose = command.add_mutually_exclusive_group()
     whose.add_argument("--account", metavar="NAME", help="of this account only")
     whose.add_argument("--number", metavar="SHARED", help="of texts from this shared number")
+
+
+def _routes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    route = commands.add_parser("route", help="list, pause, resume routes")
+    actions = route.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _json(_add(actions, "list", "all routes, with what waits on each", "routes", "list_routes"))
+    for action, words in (("pause", "hold what is for it"), ("resume", "let it go again")):
+        one = _add(actions, action, words, "routes", f"{action}_route")
+        one.add_argument("name", metavar="NAME")
 
 
 def _legacy(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

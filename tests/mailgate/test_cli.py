@@ -50,7 +50,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 LEAVES = [
     *("serve", "check", "apply", "explain", "whocan", "message list", "message show", "message cancel"),
     *("account list", "account show", "account credit", "refusals", "migrate"),
-    *("optout list", "optout add", "optout remove"),
+    *("optout list", "optout add", "optout remove", "route list", "route pause", "route resume"),
 ]
 
 
