@@ -19,6 +19,7 @@ from gateway_core import (
     moves,
     notices,
     optouts,
+    pools,
 )
 from gateway_core.accounts import Account
 from gateway_core.errors import NoCredit, OptedOut, Refused
@@ -73,6 +74,16 @@ class _Known:
         asked = [_text(unit, one) for unit in units if not unit.service for one in unit.texts]
         self._opted_out = optouts.forbidden(conn, asked)
 
+        drawn = [(one.to, one.pool) for unit in units for one in unit.texts if one.pool]
+        self._pools = pools.Pools(conn, drawn) if drawn else None
+
+    def numbered(self, unit: Unit, text: Text) -> Text:
+        """With the number of the account's pool that its sender texts this handset from."""
+        if not text.pool or self._pools is None:
+            return text
+        number = self._pools.take(text.to, text.pool, unit.sender)
+        return text._replace(sender_id=number, number=number)
+
     def bars(self, unit: Unit, text: Text) -> bool:
         """Whether the handset has opted out of it; a text that we owe it passes."""
         return bool(self._opted_out) and not unit.service and _text(unit, text) in self._opted_out
@@ -124,6 +135,7 @@ def _decide_again(unit: Unit, known: _Known, rows: _Rows) -> Outcome:
         new = tuple([one for one in new if one.to not in barred])
     try:
         if new:
+            new = tuple([known.numbered(unit, one) for one in new])
             _take(unit, [one for one in new if one.to not in barred], known)
             submission_id = _store(unit, new, known, results, rows, barred)
     except Refused as error:
@@ -199,7 +211,7 @@ def _store(
     submission = (submission_id, account.id, unit.text, unit.client_ref, unit.origin, at, unit.sender)
     rows.submissions.append(submission)
     for one in new:
-        to, sender_id, route, encoding, segments, price, number, flash, urgent = one
+        to, sender_id, route, encoding, segments, price, number, flash, urgent, _ = one
         message_id = rows.ids.new()
         state, reason, due_at = _first_state(unit, route, at)
         if to in barred:
@@ -218,7 +230,7 @@ def _store(
             rows.entries.append(ledger.Entry(account.id, "submit", -price, message_id=message_id))
         rows.events.append((message_id, Actor.SUBMIT, "", state, reason))
         if number:
-            rows.said.append(conversations.Said(account.id, number, to, message_id))
+            rows.said.append(conversations.Said(account.id, number, to, message_id, unit.sender))
         first = keys.First(message_id, submission_id, state, segments, encoding, price)
         known.keys.add(account.id, unit.key, to, first)
         known.recent.add(said, to, first)

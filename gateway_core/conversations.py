@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, null, select, tuple_
+from sqlalchemy import Connection, Row, case, literal_column, null, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway_core.storage import clock, tables
@@ -18,11 +18,12 @@ class Said(NamedTuple):
     number: str
     handset: str
     message_id: int | None
+    sender: str = ""  # who of the account wrote it
 
 
 _c = tables.conversation.c
 _KEY = [_c.handset, _c.number]
-_COLUMNS = ("id", "account_id", "number", "handset", "message_id", "changed_at")
+_COLUMNS = ("id", "account_id", "number", "handset", "message_id", "changed_at", "sender")
 
 
 def _upsert(dialect: Any) -> Any:
@@ -30,8 +31,20 @@ def _upsert(dialect: Any) -> Any:
     new = statement.excluded
     return statement.on_conflict_do_update(
         index_elements=_KEY,
-        set_={"account_id": new.account_id, "message_id": new.message_id, "changed_at": new.changed_at},
+        set_={
+            "account_id": new.account_id,
+            "message_id": new.message_id,
+            "changed_at": new.changed_at,
+            "sender": new.sender,
+            # whoever answers now may mean either of two
+            "shared_at": case((_other(new), new.changed_at), else_=_c.shared_at),
+        },
     )
+
+
+def _other(new: Any) -> Any:
+    """Whether somebody else texted the handset from this number before."""
+    return _c.message_id.is_not(None) & ((_c.sender != new.sender) | (_c.account_id != new.account_id))
 
 
 _UPSERT = Prepared({"sqlite": _upsert(sqlite), "postgresql": _upsert(postgresql)}, *_COLUMNS)
@@ -43,7 +56,13 @@ def _begin(dialect: Any) -> Any:
     new = statement.excluded
     return statement.on_conflict_do_update(
         index_elements=_KEY,
-        set_={"account_id": new.account_id, "message_id": null(), "changed_at": new.changed_at},
+        set_={
+            "account_id": new.account_id,
+            "message_id": null(),
+            "changed_at": new.changed_at,
+            "sender": literal_column("''"),
+            "shared_at": null(),
+        },
         where=_c.account_id != new.account_id,
     )
 
@@ -52,9 +71,8 @@ _BEGIN = Prepared({"sqlite": _begin(sqlite), "postgresql": _begin(postgresql)}, 
 
 
 def texted(conn: Connection, ids: Ids, said: Sequence[Said]) -> None:
-    """Our texts: the last writer owns the conversation."""
-    last = {(one.handset, one.number): one for one in said}
-    _run(conn, _UPSERT, ids, list(last.values()))
+    """Our texts, in order: the last writer owns the conversation."""
+    _run(conn, _UPSERT, ids, said)
 
 
 def begun(conn: Connection, ids: Ids, said: Sequence[Said]) -> None:
@@ -65,7 +83,9 @@ def begun(conn: Connection, ids: Ids, said: Sequence[Said]) -> None:
 def _run(conn: Connection, statement: Prepared, ids: Ids, said: Sequence[Said]) -> None:
     at = clock.now()
     in_order = sorted(said, key=lambda one: (one.handset, one.number))  # one order: no deadlock
-    rows = [(ids.new(), account, number, handset, of, at) for account, number, handset, of in in_order]
+    rows = [
+        (ids.new(), account, number, handset, of, at, who) for account, number, handset, of, who in in_order
+    ]
     statement.many(conn, rows)
 
 
@@ -77,3 +97,11 @@ def find(conn: Connection, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, 
 
 def get(conn: Connection, conversation_id: int) -> Row[Any] | None:
     return conn.execute(select(tables.conversation).where(_c.id == conversation_id)).one_or_none()
+
+
+_GUESS_DAYS = 7  # for so long an answer may be to a text of somebody else
+
+
+def is_guess(talk: Row[Any]) -> bool:
+    """Whether somebody else texted the handset from this number lately: an answer goes to whoever did last."""
+    return talk.shared_at is not None and talk.shared_at > clock.now() - _GUESS_DAYS * clock.DAY

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from gateway_core import receipts, replies
+from gateway_core import numbers, receipts, replies
 from gateway_core.directory import Snapshot
+from gateway_core.errors import BadNumber
 from gateway_core.gateway import Gateway
 from gateway_core.jobs.queue import NOTICES
 from gateway_core.moves import Context
@@ -32,17 +33,32 @@ def deliver(gateway: Gateway, route_id: int, events: Sequence[DLR | MO]) -> None
     futures: list[Future[None]] = [
         gateway.writer.put(_take_receipts if isinstance(event, DLR) else _take_replies, unit)
         for event in events
-        if (unit := _Event(context, snapshot, route_id, _storable(event)))
+        if (unit := _Event(context, snapshot, route_id, _storable(snapshot, event)))
     ]
     for future in futures:
         future.result()
     gateway.queue.hint(NOTICES)
 
 
-def _storable(event: DLR | MO) -> DLR | MO:
+def _storable(snapshot: Snapshot, event: DLR | MO) -> DLR | MO:
     if isinstance(event, DLR):
         return replace(event, words=storable(event.words))
-    return replace(event, text=storable(event.text))
+    number = snapshot.spelled.get(event.number, event.number)
+    return replace(event, text=storable(event.text), number=number, handset=_handset(event.handset, number))
+
+
+def _handset(written: str, number: str) -> str:
+    """In E.164, whether its network writes it with + or 00 or as in its own country; else as it came."""
+    if written.startswith("+"):
+        return written
+    try:
+        return numbers.parse_e164(written if written.startswith("00") else "+" + written)
+    except BadNumber:
+        pass
+    try:
+        return numbers.parse(written, numbers.region_of(number) or "GB")
+    except BadNumber:
+        return written
 
 
 def _take_receipts(conn: Connection, units: Sequence[_Event]) -> list[None]:

@@ -1,8 +1,8 @@
 """What operators set while we run, as one frozen snapshot: read often, reloaded when the revision moves."""
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine, select, update
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, select, update
 from gateway_core import accounts, optouts, routing
 from gateway_core.accounts import Account
 from gateway_core.carriers import CARRIERS
+from gateway_core.numbers import national as spellings
 from gateway_core.routing import Price, Route, SenderIDRule
 from gateway_core.storage import tables
 
@@ -22,6 +23,7 @@ class Number:
     msisdn: str
     account_id: int | None
     forward_to: tuple[str, ...]
+    pool: bool = True  # its account texts with it when nothing else is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Snapshot:
     keywords: Mapping[int, tuple[Keyword, ...]]  # by number id
     routes: tuple[Route, ...]
     prices: tuple[Price, ...]
+    pools: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    spelled: Mapping[str, str] = field(default_factory=dict)  # our numbers, however networks write them
     sender_id_rules: tuple[SenderIDRule, ...] = ()
     opted_out: frozenset[str] = frozenset()  # scopes that ever had an opt-out
     shared: frozenset[str] = frozenset()  # numbers
@@ -50,9 +54,13 @@ class Snapshot:
     def route(self, route_id: int) -> Route | None:
         return next((route for route in self.routes if route.id == route_id), None)
 
+    def pool(self, account_id: int) -> tuple[str, ...]:
+        """The numbers that an account texts from when nothing else is said."""
+        return self.pools.get(account_id, ())
+
     def default_number(self, account_id: int) -> str | None:
-        """The number that an account texts from when nothing else is said: its first one."""
-        return next((n.msisdn for n in self.numbers.values() if n.account_id == account_id), None)
+        """The first of them."""
+        return next(iter(self.pool(account_id)), None)
 
 
 class Directory:
@@ -106,6 +114,8 @@ def load(conn: Connection) -> Snapshot:
         keywords=_keywords(conn),
         routes=routing.load_routes(conn, lambda name: name in CARRIERS and CARRIERS[name].simulated),
         prices=routing.load_prices(conn),
+        pools=_pools(numbers.values()),
+        spelled=_spelled(numbers),
         sender_id_rules=routing.load_rules(conn),
         opted_out=optouts.load_scopes(conn),
         shared=frozenset(one.msisdn for one in numbers.values() if one.account_id is None),
@@ -114,7 +124,24 @@ def load(conn: Connection) -> Snapshot:
 
 def _numbers(conn: Connection) -> dict[str, Number]:
     rows = conn.execute(select(tables.number).order_by(tables.number.c.id))
-    return {r.msisdn: Number(r.id, r.msisdn, r.account_id, tuple(r.forward_to)) for r in rows}
+    return {r.msisdn: Number(r.id, r.msisdn, r.account_id, tuple(r.forward_to), r.pool) for r in rows}
+
+
+def _pools(found: Iterable[Number]) -> dict[int, tuple[str, ...]]:
+    pools: dict[int, tuple[str, ...]] = {}
+    for number in found:
+        if number.account_id is not None and number.pool:
+            pools[number.account_id] = (*pools.get(number.account_id, ()), number.msisdn)
+    return pools
+
+
+def _spelled(found: Iterable[str]) -> dict[str, str]:
+    """By each spelling that means one of ours and no other: +44…, 44…, 0044…, 07…; of a short code also without 44."""
+    spelled: dict[str, str | None] = {}
+    for msisdn in found:
+        for one in {msisdn, msisdn[1:], "00" + msisdn[1:], *spellings(msisdn)}:
+            spelled[one] = None if one in spelled else msisdn
+    return {one: msisdn for one, msisdn in spelled.items() if msisdn} | {msisdn: msisdn for msisdn in found}
 
 
 def _keywords(conn: Connection) -> dict[int, tuple[Keyword, ...]]:

@@ -65,6 +65,9 @@ class Draft(NamedTuple):
     segments: Segments
     price: int
     number: str | None  # ours that replies come to; None for an alphanumeric sender ID
+    pool: tuple[
+        str, ...
+    ] = ()  # numbers that may stand for it: the transaction chooses by who texted the handset
 
 
 def decide(snapshot: Snapshot, submission: Submission) -> tuple[str, list[Draft], list[tuple[str, Refused]]]:
@@ -111,7 +114,20 @@ def draft(snapshot: Snapshot, account: Account, to: str, segments: Segments, sen
     chosen = sender_id_for(snapshot, account, sender_id, to)
     route = route_for(snapshot, account, to, chosen)
     number = chosen if chosen in snapshot.numbers else None
-    return Draft(to, chosen, route, segments, per_segment * len(segments.parts), number)
+    pool = () if sender_id or account.terms.sender_id else _pool(snapshot, account, to, route)
+    return Draft(to, chosen, route, segments, per_segment * len(segments.parts), number, pool)
+
+
+def _pool(snapshot: Snapshot, account: Account, to: str, route: Route) -> tuple[str, ...]:
+    """The account's numbers that this destination and this route take; none where there is no choice."""
+    pool = snapshot.pool(account.id)
+    if len(pool) < 2:
+        return ()
+    rules = snapshot.sender_id_rules
+    taken = [one for one in pool if not route.sender_ids or routing.is_among(one, route.sender_ids)]
+    return (
+        tuple(one for one in taken if routing.sender_id_at(rules, to, one) == one) if rules else tuple(taken)
+    )
 
 
 def check_destination(snapshot: Snapshot, account: Account, to: str) -> int:

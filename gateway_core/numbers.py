@@ -75,6 +75,20 @@ def parse_own(text: str) -> str:
         raise
 
 
+def national(e164: str) -> tuple[str, ...]:
+    """How networks of its own country write a number of ours: 07700900900 for +447700900900, 84433 for +4484433."""
+    code = _country_code(e164.removeprefix("+"))
+    rest = e164.removeprefix("+").removeprefix(code)
+    if is_short_code(rest):
+        return (rest,)
+    try:
+        parsed = pn.parse(e164)
+    except pn.NumberParseException:
+        return ()
+    written = pn.format_number(parsed, pn.PhoneNumberFormat.NATIONAL)
+    return ("".join(letter for letter in written if letter.isdigit()),)
+
+
 @lru_cache(maxsize=_CACHED)
 def region_of(e164: str) -> str:
     """The ISO 3166 region, or "" where there is none (satellites, freephone) or it cannot be told.

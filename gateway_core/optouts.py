@@ -5,12 +5,12 @@ was, and no account texts from it; `all` where an operator says so. A row is nev
 is not active any more, so that every decision can be explained afterwards.
 """
 
-import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
 
+from gateway_core import words as words_of
 from gateway_core.accounts import Terms
 from gateway_core.storage import clock, tables
 from gateway_core.storage.ids import Ids
@@ -29,13 +29,6 @@ START = frozenset({"START", "UNSTOP", "OPTIN", "OPT IN", "SUBSCRIBE"})
 ALL = "all"
 
 
-def normal(text: str) -> str:
-    """A whole message as its word: upper case, one blank between words, nothing but letters and digits."""
-    folded = unicodedata.normalize("NFKC", text).upper()
-    words = "".join(letter if letter.isalnum() or unicodedata.combining(letter) else " " for letter in folded)
-    return " ".join(words.split())
-
-
 def is_stop(text: str, terms: Terms | None = None) -> bool:
     """Whether this is a STOP and nothing else: "please do not stop" is a reply."""
     return _is_one(text, STOP, terms.stop_words if terms else ())
@@ -46,8 +39,8 @@ def is_start(text: str, terms: Terms | None = None) -> bool:
 
 
 def _is_one(text: str, words: Collection[str], more: Iterable[str]) -> bool:
-    said = normal(text[:200])  # a word, perhaps between smileys; no need to look at a novel
-    return bool(said) and (said in words or any(said == normal(word) for word in more))
+    said = words_of.normal(text[:200])  # a word, perhaps between smileys; no need to look at a novel
+    return bool(said) and (said in words or any(said == words_of.normal(word) for word in more))
 
 
 def scope(number: str, account_id: int, *, shared: bool) -> str:

@@ -5,13 +5,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 
-from gateway_core import conversations, opting
+from gateway_core import conversations, opting, words
 from gateway_core.conversations import Said
 from gateway_core.directory import Keyword, Number, Snapshot
 from gateway_core.moves import Context
 from gateway_core.notices import Notice, owe
 from gateway_core.sms import MO
 from gateway_core.storage import clock, tables
+
+DEFAULT = "*"  # the keyword for what begins with no other
+_LONGEST = 200  # characters of a text in which keywords are looked for
 
 _t, _m = tables.mo.c, tables.message.c
 
@@ -62,7 +65,7 @@ def _place(
     context: Context, snapshot: Snapshot, mo: MO, talk: Row[Any] | None, wanted: set[int]
 ) -> tuple[dict[str, Any], list[Notice]]:
     number = snapshot.numbers.get(mo.number)
-    keyword = _keyword(snapshot, number, mo.text)
+    keyword = _keyword(snapshot, number, mo.text, talk)
     account_id = _owner(number, keyword, talk)
     mine = talk if talk and talk.account_id == account_id else None
     message_id = mine.message_id if mine else None
@@ -85,20 +88,28 @@ def _place(
         chosen = keyword.forward_to if keyword else number.forward_to if number else ()
         terms = context.accounts[account_id].terms
         targets = chosen or tuple(f"mailto:{address}" for address in terms.replies_to)
-    facts = {"handset": mo.handset, "number": mo.number, "text": mo.text}
+    facts: dict[str, Any] = {"handset": mo.handset, "number": mo.number, "text": mo.text}
+    if message_id and mine and conversations.is_guess(mine):
+        facts["guessed"] = True
     return row, [
         Notice(account_id, f"reply:{mo_id}:{target}", "reply", facts, target, message_id, mo_id)
         for target in targets
     ]
 
 
-def _keyword(snapshot: Snapshot, number: Number | None, text: str) -> Keyword | None:
-    """The longest keyword of a number that the text begins with, as a word."""
+def _keyword(snapshot: Snapshot, number: Number | None, text: str, talk: Row[Any] | None) -> Keyword | None:
+    """The longest keyword of a number that the text begins with, in whole words. The default, *, is for what begins
+    with none and answers nobody.
+    """
     if number is None:
         return None
-    said = text.upper().split(maxsplit=1)[:1]
-    fitting = [word for word in snapshot.keywords.get(number.id, ()) if said == [word.word]]
-    return fitting[0] if fitting else None
+    said = words.normal(text[:_LONGEST])
+    keywords = snapshot.keywords.get(number.id, ())
+    fitting = [one for one in keywords if one.word != DEFAULT and words.begins_with(said, one.word)]
+    if fitting:
+        return max(fitting, key=lambda one: len(one.word))
+    default = next((one for one in keywords if one.word == DEFAULT), None)
+    return default if talk is None or talk.message_id is None else None
 
 
 def _owner(number: Number | None, keyword: Keyword | None, talk: Row[Any] | None) -> int | None:

@@ -68,4 +68,5 @@ def _text(draft: Draft, asked: Submission) -> Text:
     to, segments = draft.to, draft.segments
     encoding, count = str(segments.encoding), len(segments.parts)
     flash, urgent = asked.flash or to in asked.flash_to, asked.urgent or to in asked.urgent_to
-    return Text(to, draft.sender_id, draft.route, encoding, count, draft.price, draft.number, flash, urgent)
+    price, pool = draft.price, draft.pool
+    return Text(to, draft.sender_id, draft.route, encoding, count, price, draft.number, flash, urgent, pool)

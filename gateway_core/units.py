@@ -43,6 +43,7 @@ class Text(NamedTuple):
     number: str | None
     flash: bool
     urgent: bool
+    pool: tuple[str, ...] = ()
 
 
 class Unit(NamedTuple):

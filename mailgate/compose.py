@@ -19,7 +19,15 @@ from gateway_core import numbers
 from gateway_core.storage import clock, ids, tables
 from mailgate import addresses, headers, hearers, pace, remarks
 from mailgate.checks import Intake
-from mailgate.wording import ALARM_WORDS, FOR_PEOPLE, GATHERED, OPTING_WORDS, REASON_WORDS, RECEIPT_WORDS
+from mailgate.wording import (
+    ALARM_WORDS,
+    FOR_PEOPLE,
+    GATHERED,
+    GUESSED,
+    OPTING_WORDS,
+    REASON_WORDS,
+    RECEIPT_WORDS,
+)
 
 _USABLE_ID = re.compile(r"[!-;=?-~]{3,500}")  # what fits a line without folding or encoding (RFC 5322 §2.1.1)
 # Python decodes encoded words (RFC 2047) in any field, and no id is what it was then.
@@ -104,6 +112,7 @@ def _reply(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None
     if not mailbox:
         return None
     said = facts["text"] + OPTING_WORDS[facts["opted_out"]] if "opted_out" in facts else facts["text"]
+    said += GUESSED.format(number=numbers.display(facts["number"])) if facts.get("guessed") else ""
     words = "\n".join([said, "", _quoted(text)]) if text else said + "\n"
     return _from_phone(state, conn, notice, facts, _thread(origin, (mailbox,), facts["handset"]), words)
 

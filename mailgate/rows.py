@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from gateway_core import hours, money, numbers, routing
+from gateway_core import hours, money, numbers, routing, words
 from gateway_core.accounts import Network, SenderID, Terms, sender_id
 from gateway_core.carriers import CARRIERS
 from gateway_core.errors import BadNumber
@@ -75,6 +75,14 @@ def _resend(value: int | str) -> str:
     return str(value)
 
 
+def _word(value: str) -> str:
+    """As texts are compared with it; * is for what begins with no other."""
+    word = value if value == "*" else words.normal(value)
+    if not word:
+        raise ValueError("must have a letter or a digit, or be *")
+    return word
+
+
 def _off(value: Any) -> Any:
     if value:
         raise ValueError("reserved; this version does not have it yet")
@@ -88,7 +96,7 @@ Target = Annotated[str, AfterValidator(_target)]
 Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
 Key = Annotated[str, Field(pattern="^[0-9a-fA-F]{40}$")]
 Reserved = Annotated[Any, AfterValidator(_off)]
-Word = Annotated[str, Field(pattern=r"^\S+$", max_length=40), AfterValidator(str.upper)]
+Word = Annotated[str, Field(max_length=40), AfterValidator(_word)]
 
 
 def _sender_id_or_kind(value: str) -> str:
@@ -163,6 +171,7 @@ class NumberRow(Section):
     msisdn: Annotated[str, AfterValidator(_own_number)]
     account: str = ""
     shared: bool = False
+    pool: bool = True
     forward_to: tuple[Target, ...] = ()
     remove: bool = False
 

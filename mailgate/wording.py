@@ -25,6 +25,12 @@ OPTING_WORDS = {
     False: "\n\nThis handset may be texted again.",
 }
 
+# Below an answer that may be to somebody else's text.
+GUESSED = """
+
+Somebody else texted this handset from {number} too. The network does not say
+whose text this answers: it goes to whoever texted last."""
+
 # Below what goes to alarm_to instead of the author.
 FOR_PEOPLE = """
 The mail came from {author}.

@@ -290,9 +290,9 @@ WRONG = {
         '[[keyword]]\nnumber = "+4499999"\nword = "X"\naccount = "acme"\n',
         "keyword X: number: +4499999 is not a number of ours",
     ),
-    "a keyword with a blank": (
-        '[[keyword]]\nnumber = "+4484433"\nword = "A B"\naccount = "acme"\n',
-        "keyword A B: word: ",
+    "a keyword without a letter": (
+        '[[keyword]]\nnumber = "+4484433"\nword = "?!"\naccount = "acme"\n',
+        "keyword ?!: word: ",
     ),
     "a carrier": (
         '[[route]]\nname = "x"\ncarrier = "pigeon"\n',
