@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from gateway_core import numbers, receipts, replies
+from gateway_core import matching, numbers, receipts, replies
 from gateway_core.directory import Snapshot
 from gateway_core.errors import BadNumber
 from gateway_core.gateway import Gateway
@@ -33,18 +33,33 @@ def deliver(gateway: Gateway, route_id: int, events: Sequence[DLR | MO]) -> None
     futures: list[Future[None]] = [
         gateway.writer.put(_take_receipts if isinstance(event, DLR) else _take_replies, unit)
         for event in events
-        if (unit := _Event(context, snapshot, route_id, _storable(snapshot, event)))
+        if (unit := _Event(context, snapshot, route_id, _storable(snapshot, route_id, event)))
     ]
     for future in futures:
         future.result()
     gateway.queue.hint(NOTICES)
 
 
-def _storable(snapshot: Snapshot, event: DLR | MO) -> DLR | MO:
+def _storable(snapshot: Snapshot, route_id: int, event: DLR | MO) -> DLR | MO:
     if isinstance(event, DLR):
-        return replace(event, words=storable(event.words))
+        return _receipt(snapshot, route_id, event)
     number = snapshot.spelled.get(event.number, event.number)
     return replace(event, text=storable(event.text), number=number, handset=_handset(event.handset, number))
+
+
+def _receipt(snapshot: Snapshot, route_id: int, dlr: DLR) -> DLR:
+    """With the id in its normal form; without one, it is told from others by what else it names."""
+    route = snapshot.route(route_id)
+    form = route.settings.get("receipt_ids", "text") if route else "text"
+    handset = _handset(dlr.handset, "") if dlr.handset else ""
+    ref = matching.normal(storable(dlr.carrier_ref), form) or f"ref:{dlr.ref}:{handset}"
+    return replace(
+        dlr,
+        words=storable(dlr.words),
+        carrier_ref=ref,
+        raw_ref=storable(dlr.carrier_ref),
+        handset=storable(handset),
+    )
 
 
 def _handset(written: str, number: str) -> str:

@@ -45,6 +45,7 @@ class Snapshot:
     pools: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     spelled: Mapping[str, str] = field(default_factory=dict)  # our numbers, however networks write them
     sender_id_rules: tuple[SenderIDRule, ...] = ()
+    one_receipt: frozenset[int] = frozenset()  # routes whose carrier gives a text one receipt
     opted_out: frozenset[str] = frozenset()  # scopes that ever had an opt-out
     shared: frozenset[str] = frozenset()  # numbers
 
@@ -106,13 +107,15 @@ def raise_revision(conn: Connection) -> None:
 
 def load(conn: Connection) -> Snapshot:
     numbers = _numbers(conn)
+    routes = routing.load_routes(conn, lambda name: name in CARRIERS and CARRIERS[name].simulated)
     return Snapshot(
         revision=read_revision(conn),
         accounts=accounts.load(conn),
         keys=accounts.load_keys(conn),
         numbers=numbers,
         keywords=_keywords(conn),
-        routes=routing.load_routes(conn, lambda name: name in CARRIERS and CARRIERS[name].simulated),
+        routes=routes,
+        one_receipt=frozenset(one.id for one in routes if one.settings.get("receipt_parts") == "one"),
         prices=routing.load_prices(conn),
         pools=_pools(numbers.values()),
         spelled=_spelled(numbers),

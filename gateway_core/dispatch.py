@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, bindparam, insert, select
 
-from gateway_core import encoding, messages, moves, optouts, overdue, receipts
+from gateway_core import encoding, matching, messages, moves, optouts, overdue, receipts
 from gateway_core.answers import Answered, record_answers, says_nothing
 from gateway_core.claims import Claim, Claimed, claim
 from gateway_core.errors import CarrierError, CarrierRejected, CarrierUnavailable, NotKept
@@ -95,7 +95,8 @@ def answered(gateway: Gateway, route_id: int, answers: Sequence[Answer]) -> None
             window.pause(rest)
     gives_receipts, snapshot = window.carrier.gives_receipts, gateway.snapshot
     routes = Routes(snapshot.routes, snapshot.accounts)
-    for answer in answers:
+    for said in answers:
+        answer = _normal(window, said)
         if says_nothing(answer):
             if flying := landed.get(answer.ref):
                 overdue.lose(gateway, window, flying, "an answer that cannot be read")
@@ -103,6 +104,13 @@ def answered(gateway: Gateway, route_id: int, answers: Sequence[Answer]) -> None
             _record(gateway, window, Answered(gateway.context, route_id, answer, gives_receipts, routes))
     if window.room() >= window.least():
         gateway.queue.hint(DISPATCH, route_id)
+
+
+def _normal(window: Window, answer: Answer) -> Answer:
+    """With the carrier's id in the form in which its receipts are compared with it."""
+    if answer.carrier_ref is None:
+        return answer
+    return replace(answer, carrier_ref=matching.normal(answer.carrier_ref, window.settings.submit_ids))
 
 
 def _record(gateway: Gateway, window: Window, unit: Answered) -> None:

@@ -58,7 +58,7 @@ class Gateway:
     @property
     def context(self) -> Context:
         snapshot = self.snapshot
-        return Context(self.ids, snapshot.accounts, snapshot.shared, snapshot.opted_out)
+        return Context(self.ids, snapshot.accounts, snapshot.shared, snapshot.opted_out, snapshot.one_receipt)
 
     @property
     def finds(self) -> Finds:

@@ -39,6 +39,7 @@ class Context:
     accounts: Mapping[int, Account]
     shared: frozenset[str] = frozenset()  # our numbers that several accounts text from
     opted_out: frozenset[str] = frozenset()  # scopes that ever had an opt-out (optouts)
+    one_receipt: frozenset[int] = frozenset()  # routes where the receipt of one segment decides for all
 
 
 _m = tables.message.c

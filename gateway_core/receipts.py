@@ -4,10 +4,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prometheus_client import Counter
 from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway_core import messages, moves
+from gateway_core import matching, messages, moves
+from gateway_core.matching import Seen
 from gateway_core.messages import FINAL, Actor, Current, State
 from gateway_core.moves import Context, Move
 from gateway_core.sms import DLR, DlrState
@@ -32,8 +34,11 @@ class Match:
     message_id: int
     dlr_state: DlrState
     words: str
+    inferred: bool = False
 
 
+CONFLICTS = Counter("mailgate_receipt_conflicts", "Receipts that contradict a DELIVERED")
+ORPHANS = Counter("mailgate_receipts_orphaned", "Receipts that no submit was found for within a day")
 _r, _a = tables.receipt.c, tables.attempt.c
 
 
@@ -47,7 +52,7 @@ _STORE = {"sqlite": _upsert(sqlite), "postgresql": _upsert(postgresql)}
 _MATCHED = (
     update(tables.receipt)
     .where(_r.carrier_ref == bindparam("ref"), _r.route_id == bindparam("route"), _r.attempt_id.is_(None))
-    .values(attempt_id=bindparam("attempt"), due_at=None)
+    .values(attempt_id=bindparam("attempt"), inferred=bindparam("guessed"), due_at=None)
 )
 _NOTE = (
     update(tables.attempt)
@@ -60,14 +65,37 @@ def store(conn: Connection, context: Context, dlrs: Sequence[tuple[int, DLR]]) -
     """Store (route, DLR) pairs and apply what can be matched now; the rest is looked at again later."""
     at = clock.now()
     conn.execute(_STORE[conn.dialect.name], [_row(context, route_id, dlr, at) for route_id, dlr in dlrs])
-    known = _attempts(conn, {(dlr.carrier_ref, route_id) for route_id, dlr in dlrs})
-    matches = []
-    for route_id, dlr in dlrs:
-        attempt = known.get((dlr.carrier_ref, route_id))
-        if attempt:
-            matches.append(Match(attempt.id, attempt.message_id, dlr.state, dlr.words))
-    _mark_matched(conn, known)
-    apply(conn, context, matches)
+    _match(
+        conn,
+        context,
+        [Seen(of, dlr.carrier_ref, dlr.state, dlr.words, dlr.ref, dlr.handset, at) for of, dlr in dlrs],
+    )
+
+
+def _match(conn: Connection, context: Context, seen: Sequence[Seen]) -> None:
+    """Note whose they are, and apply them."""
+    pairs = [(one, of) for one, of in zip(seen, matching.find(conn, seen), strict=True) if of]
+    if pairs:
+        conn.execute(
+            _MATCHED,
+            [
+                {
+                    "ref": one.carrier_ref,
+                    "route": one.route_id,
+                    "attempt": of.attempt_id,
+                    "guessed": of.inferred,
+                }
+                for one, of in pairs
+            ],
+        )
+    apply(
+        conn,
+        context,
+        [
+            Match(of.attempt_id, of.message_id, DlrState(one.state), one.words, of.inferred)
+            for one, of in pairs
+        ],
+    )
 
 
 def _row(context: Context, route_id: int, dlr: DLR, at: int) -> dict[str, Any]:
@@ -75,6 +103,9 @@ def _row(context: Context, route_id: int, dlr: DLR, at: int) -> dict[str, Any]:
         "id": context.ids.new(),
         "route_id": route_id,
         "carrier_ref": dlr.carrier_ref,
+        "raw_ref": dlr.raw_ref,
+        "echoed_ref": dlr.ref,
+        "handset": dlr.handset,
         "state": dlr.state,
         "words": dlr.words,
         "done_at": dlr.done_at,
@@ -85,22 +116,10 @@ def _row(context: Context, route_id: int, dlr: DLR, at: int) -> dict[str, Any]:
     }
 
 
-def _attempts(conn: Connection, refs: Collection[tuple[str, int]]) -> dict[tuple[str, int], Any]:
-    """The newest attempt of each (carrier_ref, route): carriers use their ids again."""
-    rows = conn.execute(
-        select(_a.id, _a.message_id, _a.carrier_ref, _a.route_id)
-        .where(_a.carrier_ref.in_({ref for ref, _ in refs}))
-        .order_by(_a.id)
-    )
-    return {(row.carrier_ref, row.route_id): row for row in rows if (row.carrier_ref, row.route_id) in refs}
-
-
-def _mark_matched(conn: Connection, known: dict[tuple[str, int], Any]) -> None:
-    if known:
-        conn.execute(
-            _MATCHED,
-            [{"ref": ref, "route": route_id, "attempt": row.id} for (ref, route_id), row in known.items()],
-        )
+_SEEN = (
+    *(_r.route_id, _r.carrier_ref, _r.state, _r.words),
+    *(_r.echoed_ref, _r.handset, _r.received_at),
+)
 
 
 def rematch(conn: Connection, context: Context, refs: Collection[tuple[str, int]]) -> None:
@@ -108,39 +127,26 @@ def rematch(conn: Connection, context: Context, refs: Collection[tuple[str, int]
     if not refs:
         return
     rows = conn.execute(
-        select(_r.carrier_ref, _r.route_id, _r.state, _r.words).where(
-            _r.attempt_id.is_(None), _r.carrier_ref.in_({ref for ref, _ in refs})
-        )
+        select(*_SEEN).where(_r.attempt_id.is_(None), _r.carrier_ref.in_({ref for ref, _ in refs}))
     ).all()
-    waiting = [row for row in rows if (row.carrier_ref, row.route_id) in refs]
-    if not waiting:
-        return
-    known = _attempts(conn, {(row.carrier_ref, row.route_id) for row in waiting})
-    _mark_matched(conn, known)
-    matches = []
-    for row in waiting:
-        attempt = known.get((row.carrier_ref, row.route_id))
-        if attempt:
-            matches.append(Match(attempt.id, attempt.message_id, DlrState(row.state), row.words))
-    apply(conn, context, matches)
+    waiting = [Seen(*row) for row in rows if (row.carrier_ref, row.route_id) in refs]
+    if waiting:
+        _match(conn, context, waiting)
 
 
 def look_again(conn: Connection, context: Context) -> int:
     """Unmatched receipts that are due: matched now, or looked at later, or given up. Returns how many."""
     now = clock.now()
     due = conn.execute(
-        select(_r.id, _r.carrier_ref, _r.route_id, _r.received_at)
-        .where(_r.attempt_id.is_(None), _r.due_at <= now)
-        .limit(500)
+        select(_r.id, *_SEEN).where(_r.attempt_id.is_(None), _r.due_at <= now).limit(500)
     ).all()
     for row in due:
         later = [row.received_at + minutes * clock.MINUTE for minutes in _LOOK_AGAIN_MINUTES]
-        conn.execute(
-            update(tables.receipt)
-            .where(_r.id == row.id)
-            .values(due_at=next((at for at in later if at > now), None))  # NULL: an orphan, kept and counted
-        )
-    rematch(conn, context, {(row.carrier_ref, row.route_id) for row in due})
+        due_at = next((at for at in later if at > now), None)  # NULL: an orphan, kept and counted
+        conn.execute(update(tables.receipt).where(_r.id == row.id).values(due_at=due_at))
+        ORPHANS.inc(due_at is None)
+    if due:
+        _match(conn, context, [Seen(*row[1:]) for row in due])
     return len(due)
 
 
@@ -162,21 +168,55 @@ def apply(conn: Connection, context: Context, matches: Sequence[Match]) -> None:
     ]
     if news:
         conn.execute(_NOTE, [{"attempt": match.attempt_id, "says": match.dlr_state} for match in news])
-        roll_up(conn, context, {match.message_id: match.words for match in news})
+        guessed = {match.message_id for match in news if match.inferred}
+        roll_up(conn, context, {match.message_id: match.words for match in news}, guessed)
+    _note_conflicts(
+        conn, context, [one for one in best.values() if _contradicts(one, known.get(one.attempt_id))]
+    )
 
 
-def roll_up(conn: Connection, context: Context, words: dict[int, str]) -> None:
+def _contradicts(match: Match, known: str | None) -> bool:
+    return known == DlrState.DELIVERED and ENDS[match.dlr_state] in {State.UNDELIVERED, State.EXPIRED}
+
+
+def _note_conflicts(conn: Connection, context: Context, matches: Sequence[Match]) -> None:
+    """DELIVERED stays; that the carrier said something else afterwards stands in the trail, once."""
+    if not matches:
+        return
+    e, m = tables.event.c, tables.message.c
+    ids = [match.message_id for match in matches]
+    states: dict[int, str] = dict(conn.execute(select(m.id, m.state).where(m.id.in_(ids))).all())
+    told = set(conn.execute(select(e.message_id, e.reason).where(e.message_id.in_(ids))).all())
+    new = {(match.message_id, f"contradicted by {match.dlr_state}") for match in matches} - told
+    rows = [(of, Actor.RECEIPTS, states[of], states[of], why) for of, why in sorted(new)]
+    moves.record(conn, context.ids, rows)
+    CONFLICTS.inc(len(rows))
+
+
+def roll_up(
+    conn: Connection, context: Context, words: dict[int, str], inferred: Collection[int] = ()
+) -> None:
     """Move messages (id: the carrier's words) to what the receipts of all their segments say together."""
     held = messages.lock(conn, words)
     said = _said(conn, held.values())
     todo = []
     for was in held.values():
-        new = _together(was, said.get(was.id, {}))
+        parts = said.get(was.id, {})
+        new = _together(was, parts, one_decides=was.route_id in context.one_receipt)
         if new and new != was.state and messages.may_move(was.state, new, Actor.RECEIPTS):
             due_at = None if new in FINAL else was.final_by
-            reason = "carrier" if new == State.EXPIRED else ""
-            todo.append(Move(was, new, Actor.RECEIPTS, reason, due_at, words=words[was.id]))
+            reason = "carrier" if new == State.EXPIRED else "inferred" if was.id in inferred else ""
+            why = _with_count(was, parts, new, words[was.id])
+            todo.append(Move(was, new, Actor.RECEIPTS, reason, due_at, words=why))
     moves.make(conn, context, todo)
+
+
+def _with_count(was: Current, parts: dict[int, DlrState | None], new: State, words: str) -> str:
+    """The carrier's words, behind how much of a long text did arrive."""
+    if was.segments == 1 or new not in {State.UNDELIVERED, State.EXPIRED}:
+        return words
+    count = sum(state == DlrState.DELIVERED for state in parts.values())
+    return f"delivered {count} of {was.segments} parts{'; ' + words if words else ''}"
 
 
 def _said(conn: Connection, held: Iterable[Current]) -> dict[int, dict[int, DlrState | None]]:
@@ -195,9 +235,14 @@ def _said(conn: Connection, held: Iterable[Current]) -> dict[int, dict[int, DlrS
     return said
 
 
-def _together(was: Current, said: dict[int, DlrState | None]) -> State | None:
-    """DELIVERED when all segments are; a segment that failed for good decides; all accepted proves SUBMITTED."""
+def _together(was: Current, said: dict[int, DlrState | None], *, one_decides: bool) -> State | None:
+    """DELIVERED when all segments are; a segment that failed for good decides; all accepted proves SUBMITTED.
+
+    `one_decides`: the carrier gives one receipt, whatever segment it names.
+    """
     ends = [ENDS[state] if state else None for state in said.values()]
+    if one_decides and State.DELIVERED in ends:
+        return State.DELIVERED
     for bad in (State.UNDELIVERED, State.EXPIRED):
         if bad in ends:
             return bad

@@ -54,6 +54,8 @@ class DLR:
     done_at: int
     words: str = ""  # the carrier's own
     ref: int | None = None  # ours, where the carrier echoes it
+    handset: str = ""  # whom it is of, where the carrier says so
+    raw_ref: str = ""  # carrier_ref as it came; the door in fills it
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ REASON_WORDS: dict[str, str] = {
     "in_queue": "It waited here until its validity was over.",
     "no receipt": "The network never sent a receipt.",
     "no answer": "The network never answered; it may have arrived all the same.",
+    "inferred": "The network named no text of ours; it can only have meant this one.",
     "opted_out": "The handset has asked not to be texted.",
 }
 

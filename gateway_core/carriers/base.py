@@ -6,7 +6,7 @@ a class with the methods of `Carrier`. It imports sms, errors and this module, n
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from pydantic import Field
 
@@ -24,6 +24,13 @@ class CarrierSettings(Section):
         60.0,
         ge=0,
         description="How long an UNCERTAIN submit waits for a late answer or receipt before a resend",
+    )
+    submit_ids: Literal["text", "decimal", "hex"] = Field(
+        "text", description="How the carrier writes its ids in answers to submits"
+    )
+    receipt_ids: Literal["text", "decimal", "hex"] = Field("text", description="The same in its receipts")
+    receipt_parts: Literal["all", "one"] = Field(
+        "all", description="Whether each segment of a text gets a receipt, or one decides for all"
     )
     window: int = Field(100, ge=1, le=1000, description="Segments that may wait for their answer")
 
