@@ -4,6 +4,7 @@ import hashlib
 import ipaddress
 import zoneinfo
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal
 
 import phonenumbers
@@ -40,6 +41,16 @@ def sender_id(value: str) -> str:
     return value
 
 
+def _percent(value: str) -> str:
+    try:
+        good = not value or 0 <= Decimal(value) <= 100
+    except InvalidOperation:
+        good = False
+    if not good:
+        raise ValueError('must be a percentage such as "20" or "7.7"')
+    return value
+
+
 def _mark(value: str) -> str:
     if not 2 <= len(value) <= 80 or not value.isprintable() or value != value.strip():
         raise ValueError("must have 2 to 80 characters, in one line, without blanks around them")
@@ -64,6 +75,9 @@ class Terms(Section):
     """Everything that an account's row says but its name and money. Changed by `apply`, kept as JSON."""
 
     credit_alarm: int | None = None  # 1/10,000; the balance that is worth an alarm
+    statement_to: tuple[str, ...] = ()  # mail addresses
+    vat_percent: Annotated[str, AfterValidator(_percent)] = ""
+    refunds: Literal["unaccepted", "undelivered", "none"] = "unaccepted"  # refunds.GIVEN_BACK
     alarm_to: tuple[str, ...] = ()
     replies_to: tuple[str, ...] = ()
     sender_id: SenderID = ""

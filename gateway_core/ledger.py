@@ -1,7 +1,4 @@
-"""Credit: an append-only ledger whose sum is the balance.
-
-What is given back when a message ends without having been accepted by the network, as a share of its segments:
-"""
+"""Credit: an append-only ledger whose sum is the balance. What is given back is decided in `refunds`."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -12,17 +9,6 @@ from gateway_core.storage import clock, tables
 from gateway_core.storage.ids import Ids
 from gateway_core.storage.prepared import Parameters, Prepared, PreparedLists
 
-# state of the message: whether the segments that no carrier accepted are given back
-GIVEN_BACK = {
-    "FAILED": True,
-    "CANCELLED": True,
-    "EXPIRED": True,  # in our own queue; a carrier's EXPIRED leaves no segment unaccepted
-    "DELIVERED": False,
-    "UNDELIVERED": False,
-    "UNKNOWN": False,  # it may have reached the handset
-    "SENT": False,
-}
-
 
 class Entry(NamedTuple):
     account_id: int
@@ -30,9 +16,10 @@ class Entry(NamedTuple):
     amount: int  # negative: taken
     note: str = ""
     message_id: int | None = None
+    key: str | None = None  # of a top-up
 
 
-_COLUMNS = ("id", "account_id", "message_id", "kind", "amount", "note", "at")
+_COLUMNS = ("id", "account_id", "message_id", "kind", "amount", "note", "at", "key")
 _INSERT = Prepared(insert(tables.ledger_entry), *_COLUMNS)
 _a = tables.account.c
 
@@ -73,8 +60,8 @@ def record(conn: Connection, ids: Ids, entries: Sequence[Entry]) -> None:
     at = clock.now()
     rows = []
     sums: dict[int, int] = {}
-    for account_id, kind, amount, note, message_id in entries:
-        rows.append((ids.new(), account_id, message_id, kind, amount, note, at))
+    for account_id, kind, amount, note, message_id, key in entries:
+        rows.append((ids.new(), account_id, message_id, kind, amount, note, at, key))
         sums[account_id] = sums.get(account_id, 0) + amount
     _INSERT.many(conn, rows)
     for account_id, amount in sorted(sums.items()):

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, update
 
-from gateway_core import ledger, notices
+from gateway_core import ledger, notices, refunds
 from gateway_core.accounts import Account
 from gateway_core.messages import FINAL, Actor, Current, State, may_move
+from gateway_core.refunds import End
 from gateway_core.storage import clock, tables
 from gateway_core.storage.ids import Ids
 from gateway_core.storage.prepared import Prepared
@@ -82,7 +83,8 @@ def make(conn: Connection, context: Context, moves: Sequence[Move]) -> None:
     record(conn, context.ids, [(m.was.id, m.actor, m.was.state, m.new, m.reason) for m in moves])
     ended = [move for move in moves if move.new in FINAL]
     if ended:
-        ledger.record(conn, context.ids, _refunds(conn, ended))
+        ends = [End(move.was, move.new) for move in ended]
+        ledger.record(conn, context.ids, refunds.entries(conn, context.accounts, ends))
         notices.owe(conn, context.ids, _receipts(context, ended))
 
 
@@ -111,27 +113,6 @@ def _parameters(move: Move, at: int) -> dict[str, object]:
         "doubled": was.possible_duplicate if move.possible_duplicate is None else move.possible_duplicate,
         "at": at,
     }
-
-
-def _refunds(conn: Connection, ended: Sequence[Move]) -> list[ledger.Entry]:
-    back = [move.was for move in ended if ledger.GIVEN_BACK[move.new] and move.was.price]
-    if not back:
-        return []
-    a = tables.attempt.c
-    rows = conn.execute(
-        select(a.message_id, func.count(a.segment.distinct()))
-        # An attempt that was never answered may have reached the handset.
-        .where(a.message_id.in_([was.id for was in back]), a.outcome.is_(None) | (a.outcome == "accepted"))
-        .group_by(a.message_id)
-    )
-    accepted: dict[int, int] = dict(rows.all())
-    entries = []
-    for was in back:
-        unaccepted = was.segments - accepted.get(was.id, 0)
-        if unaccepted:
-            amount = was.price * unaccepted // was.segments
-            entries.append(ledger.Entry(was.account_id, "refund", amount, message_id=was.id))
-    return entries
 
 
 def _receipts(context: Context, ended: Sequence[Move]) -> list[notices.Notice]:

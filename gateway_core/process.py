@@ -30,6 +30,7 @@ from gateway_core.storage.writer import Writer
 from gateway_core.windows import Window
 
 SWEEP_SECONDS = 2.0
+STATEMENT_SECONDS = 60.0
 HINT = "hint"  # a note of a guest: (job, argument)
 DEAD_OWNER_WAIT_MS = 10_000  # what an UNCERTAIN submit of a dead process waits for a receipt before a resend
 
@@ -110,6 +111,7 @@ class Process:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self.last_sweep = time.monotonic()
+        self._statements_at = 0.0
 
     def start(self) -> None:
         if self._lock is not None:
@@ -179,6 +181,9 @@ class Process:
         overdue.find_strays(self.gateway)
         sweeper.sweep(self.gateway, wait_ms=DEAD_OWNER_WAIT_MS)
         self.last_sweep = time.monotonic()
+        if self.last_sweep >= self._statements_at:  # they are due once a month: no need to look at each sweep
+            self._statements_at = self.last_sweep + STATEMENT_SECONDS
+            sweeper.make_statements(self.gateway)
 
     def _open_windows(self) -> None:
         for route in self.gateway.snapshot.routes:

@@ -8,13 +8,26 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, select
 
-from gateway_core import caps, keys, limits, messages, moves, notices, owners, receipts, refusals, routing
+from gateway_core import (
+    caps,
+    keys,
+    limits,
+    messages,
+    moves,
+    notices,
+    owners,
+    receipts,
+    refusals,
+    routing,
+    statements,
+)
 from gateway_core.gateway import Gateway
 from gateway_core.jobs.queue import DISPATCH, NOTICES
 from gateway_core.messages import Actor, Current, State
 from gateway_core.moves import Context, Move
 from gateway_core.overdue import uncertain
 from gateway_core.routing import Route
+from gateway_core.statements import Statement
 from gateway_core.storage import clock, tables
 
 MOST = 500  # messages a fold
@@ -47,6 +60,18 @@ def sweep(gateway: Gateway, *, wait_ms: int) -> int:
     gateway.writer.put(limits.forget, MOST).result()
     _hint(gateway)
     return moved
+
+
+def make_statements(gateway: Gateway) -> int:
+    """Those of the month that is over. Returns how many were made; another process may make them at the same time."""
+    accounts = list(gateway.snapshot.accounts.values())
+    made = 0
+    for account, month in statements.due(gateway.reader, accounts):
+        with gateway.reader.connect() as conn:
+            found = statements.facts(conn, account, month)
+        unit = Statement(gateway.ids, account, month, found)
+        made += gateway.writer.put(statements.make, unit).result()
+    return made
 
 
 def _hint(gateway: Gateway) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, select
 
 from gateway_core import numbers
 from gateway_core.storage import clock, ids, tables
-from mailgate import addresses, headers, hearers, pace, remarks
+from mailgate import addresses, headers, hearers, pace, remarks, statements
 from mailgate.checks import Intake
 from mailgate.wording import (
     ALARM_WORDS,
@@ -167,6 +167,17 @@ def _alarm(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
     return replace(_finish(notice, "", to, mail), local=not (notice.target or operator))
 
 
+def _statement(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
+    """The month's money, in words and as a table that programs read."""
+    facts, to = notice.facts, (str(notice.target).removeprefix("mailto:"),)
+    mail = _begin(state, notice, _Thread(to, f"Statement of {facts['account']}, {facts['month']}", ()))
+    mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
+    mail.set_content(statements.as_words(facts))
+    name = f"{facts['account']}-{facts['month']}.csv"
+    mail.add_attachment(statements.as_csv(facts), subtype="csv", filename=name)
+    return _finish(notice, "", to, mail)
+
+
 def _forward(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
     """Mail to postmaster, and bounces of ours, as they came."""
     operator = state.settings.mail.operator
@@ -205,6 +216,7 @@ _BY_KIND = {
     "reply": _reply,
     "gathered": _gathered,
     "alarm": _alarm,
+    "statement": _statement,
     "forward": _forward,
 }
 

@@ -159,6 +159,7 @@ class AccountRow(Terms):
     max_price: Money | None = Field(None, validate_default=False)
     alarm_to: tuple[Mailbox, ...] = ()
     replies_to: tuple[Mailbox, ...] = ()
+    statement_to: tuple[Mailbox, ...] = ()
     destinations: tuple[Annotated[str, AfterValidator(_destination)], ...] = ("*",)
     api_keys: tuple[Key, ...] = ()
     sender: tuple[SenderRow, ...] = ()

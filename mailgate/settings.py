@@ -148,11 +148,17 @@ class SmtpSettings(Section):
         return value
 
 
+OperatorKey = Annotated[str, Field(pattern="^[0-9a-fA-F]{40}$")]
+
+
 class HttpSettings(Section):
     listen: Listen = Field("127.0.0.1:8080", description="Address of the HTTP entry point and the pages")
     public_url: str = Field("http://127.0.0.1:8080", description="How users reach it")
     forwarded_from: tuple[Network, ...] = Field(
         (), description="Networks of proxies whose X-Forwarded-For is believed"
+    )
+    operator_keys: tuple[OperatorKey, ...] = Field(
+        (), description="Keys of the operator's own programs, 40 hex digits each", repr=False
     )
 
 

@@ -74,3 +74,22 @@ def page(kind: str, rows: Sequence[RowMapping], items: Sequence[Any], limit: int
         "items": list(items[:limit]),
         "next": ids.show(kind, rows[limit - 1]["id"]) if more else None,
     }
+
+
+def statement(facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts of gateway_core.statements, with amounts as decimal strings."""
+
+    def amount(value: int) -> str:
+        return money.show(value, facts["currency"])
+
+    plain: dict[str, Any] = {key: facts[key] for key in ("month", "currency")}
+    sums: dict[str, Any] = {
+        key: amount(facts[key]) for key in ("opening", "closing", "charged", "vat") if key in facts
+    }
+    countries = [
+        {"country": name, "texts": texts, "segments": segments, "amount": amount(-spent)}
+        for name, (texts, segments, spent) in facts["countries"].items()
+    ]
+    kinds = {kind: amount(value) for kind, value in facts["kinds"].items()}
+    percent = {"vat_percent": facts["vat_percent"]} if "vat" in facts else {}
+    return {**plain, **sums, **percent, "kinds": kinds, "countries": countries}

@@ -119,13 +119,18 @@ def _people(url: str, *, simulated: bool) -> None:
 
 @contextmanager
 def running(
-    data: Path, *, embedded: bool = True, simulated: bool = True, forwarded_from: Sequence[str] = ()
+    data: Path,
+    *,
+    embedded: bool = True,
+    simulated: bool = True,
+    forwarded_from: Sequence[str] = (),
+    operator_keys: Sequence[str] = (),
 ) -> Iterator[Edge]:
     url = f"sqlite:///{data}/mailgate.db"
     _people(url, simulated=simulated)
     process = Process(url)
     process.start()
-    http = {"listen": "127.0.0.1:0", "forwarded_from": forwarded_from}
+    http = {"listen": "127.0.0.1:0", "forwarded_from": forwarded_from, "operator_keys": operator_keys}
     settings = Settings.model_validate({"database": {"url": url}, "http": http})
     state = {"draining": False}
     book = Book(process.gateway, loopback_only=True)

@@ -1,18 +1,17 @@
 """`mailgate account list|show|credit`."""
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from gateway_core import ledger, money
+from gateway_core import ledger, money, topups
+from gateway_core import statements as core_statements
 from gateway_core.accounts import Account
-from gateway_core.errors import SettingsError
+from gateway_core.errors import NoCredit, Refused, SettingsError
 from gateway_core.gateway import Gateway
-from gateway_core.storage.ids import Ids
-from mailgate import tables
+from gateway_core.topups import TopUp
+from mailgate import statements, tables
 from mailgate.cli import opening, printing
 
 
@@ -60,10 +59,18 @@ def show_account(arguments: argparse.Namespace) -> int:
     return 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Credit:
-    ids: Ids
-    entry: ledger.Entry
+def show_statement(arguments: argparse.Namespace) -> int:
+    with opening.gateway(arguments) as opened, opened.gateway.reader.connect() as conn:
+        account = _account(opened.gateway, arguments.name)
+        found = core_statements.stored(conn, account.id, arguments.month)
+    if not found:
+        which = arguments.month or "any month"
+        raise SettingsError(f"{arguments.name} has no statement of {which}; they are made on the 1st")
+    if arguments.json:
+        printing.as_json(found[0])
+    else:
+        print((statements.as_csv if arguments.csv else statements.as_words)(found[0]), end="")
+    return 0
 
 
 def credit_account(arguments: argparse.Namespace) -> int:
@@ -73,25 +80,15 @@ def credit_account(arguments: argparse.Namespace) -> int:
         raise SettingsError(f"AMOUNT: {error}") from None
     with opening.gateway(arguments) as opened:
         account = _account(opened.gateway, arguments.name)
-        entry = ledger.Entry(account.id, "credit", amount, arguments.note)
-        balance = opened.gateway.writer.put(_credit, _Credit(opened.gateway.ids, entry)).result()
-    if balance is None:
+        unit = TopUp(opened.gateway.ids, account.id, amount, arguments.note, arguments.key)
+        entered = opened.gateway.writer.put(topups.enter, unit).result()
+    if isinstance(entered, NoCredit):
         raise SettingsError(f"AMOUNT: {account.name} has not that much left to take back")
-    print(f"{account.name} has {money.show(balance, account.currency)} {account.currency}")
+    if isinstance(entered, Refused):
+        raise SettingsError(f"--key: {entered}")
+    again = ", as before: this key was entered already" if entered.repeat else ""
+    print(f"{account.name} has {money.show(entered.balance, account.currency)} {account.currency}{again}")
     return 0
-
-
-def _credit(conn: Connection, units: Sequence[_Credit]) -> list[int | None]:
-    """Fold: write the entry, unless it would take more than there is. Returns the balance after it."""
-    results: list[int | None] = []
-    for unit in units:
-        spendable = ledger.lock(conn, [unit.entry.account_id])[unit.entry.account_id]
-        if spendable + unit.entry.amount < 0:
-            results.append(None)
-            continue
-        ledger.record(conn, unit.ids, [unit.entry])
-        results.append(ledger.balance(conn, unit.entry.account_id))
-    return results
 
 
 def _account(gateway: Gateway, name: str) -> Account:

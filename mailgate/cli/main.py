@@ -121,10 +121,18 @@ def _accounts(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     show = _add(actions, "show", "one account, its terms and rules", "accounts", "show_account")
     show.add_argument("name", metavar="NAME")
     _json(show)
+    statement = _add(
+        actions, "statement", "a month's money; default: the last one made", "accounts", "show_statement"
+    )
+    statement.add_argument("name", metavar="NAME")
+    statement.add_argument("month", metavar="YYYY-MM", nargs="?")
+    statement.add_argument("--csv", action="store_true", help="as CSV")
+    _json(statement)
     credit = _add(actions, "credit", "top up, or take back with a minus", "accounts", "credit_account")
     credit.add_argument("name", metavar="NAME")
     credit.add_argument("amount", metavar="AMOUNT", help="such as 25.00")
     credit.add_argument("--note", default="", metavar="TEXT")
+    credit.add_argument("--key", default="", metavar="KEY", help="a repeat under it is not entered again")
 
 
 def _optouts(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 
 from gateway_core.process import Process
 from mailgate.checks import Intake
-from mailgate.http import health, outbox, pages, phones, problems, submissions, v1
+from mailgate.http import credit, health, outbox, pages, phones, problems, submissions, v1
 from mailgate.http.edge import Edge
 from mailgate.http.local import is_local
 
@@ -22,7 +22,7 @@ def create_app(
     app.state.edge = Edge(state, process, embedded, listener_draining)
     problems.install(app)
     app.add_exception_handler(HTTPException, _of_the_framework)
-    for part in (submissions, v1, health, phones, outbox, pages):
+    for part in (submissions, v1, credit, health, phones, outbox, pages):
         app.include_router(part.router)
     return app
 

@@ -1,5 +1,6 @@
 """Who is asking: an API key, used from where its account allows."""
 
+import hmac
 import re
 
 from fastapi import Request
@@ -13,7 +14,19 @@ from mailgate.http.problems import Problem
 _BEARER = re.compile(r"bearer +([0-9a-f]{40})", re.IGNORECASE)
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="mailgate"'}  # RFC 6750 §3
 _NO_KEY = "this needs an API key: Authorization: Bearer KEY"  # the same for a missing, bad and unknown key
+_NO_OPERATOR = "this needs a key of the operator: Authorization: Bearer KEY"
 _NOT_FROM_HERE = "this key may not be used from this address"
+
+
+def operator(request: Request) -> None:
+    """Whether the request has a key of the operator (http.operator_keys). Raises a 401 problem, and leaves a record."""
+    edge = edges.of(request)
+    found = _BEARER.fullmatch(request.headers.get("authorization", "").strip())
+    given = key_digest(found[1]) if found else ""
+    known = edge.intake.settings.http.operator_keys
+    if not any(hmac.compare_digest(given, key_digest(key)) for key in known):
+        edge.refused(edges.peer(request), UnknownSender.code, _NO_OPERATOR)
+        raise Problem(401, UnknownSender.code, _NO_OPERATOR, headers=_CHALLENGE)
 
 
 def caller(request: Request) -> Account:
