@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, case, literal_column, null, select, tuple_
+from sqlalchemy import Connection, Row, case, literal_column, null, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway_core.storage import clock, tables
@@ -91,8 +91,10 @@ def _run(conn: Connection, statement: Prepared, ids: Ids, said: Sequence[Said]) 
 
 def find(conn: Connection, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
     """Conversations by (handset, number)."""
-    rows = conn.execute(select(tables.conversation).where(tuple_(_c.handset, _c.number).in_(pairs)))
-    return {(row.handset, row.number): row for row in rows}
+    # Not by pairs: SQLite reads the whole table for a list of them.
+    handsets, numbers = {handset for handset, _ in pairs}, {number for _, number in pairs}
+    rows = conn.execute(select(tables.conversation).where(_c.handset.in_(handsets), _c.number.in_(numbers)))
+    return {(row.handset, row.number): row for row in rows if (row.handset, row.number) in pairs}
 
 
 def get(conn: Connection, conversation_id: int) -> Row[Any] | None:

@@ -8,7 +8,7 @@ is not active any more, so that every decision can be explained afterwards.
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from gateway_core import words as words_of
 from gateway_core.accounts import Terms
@@ -91,7 +91,12 @@ def forbidden(conn: Connection, texts: Collection[Text]) -> set[Text]:
 
 def load_scopes(conn: Connection) -> frozenset[str]:
     """The scopes that ever had an opt-out: who has none of his own needs not be looked up."""
-    return frozenset(conn.execute(select(_o.scope).distinct()).scalars())
+    found: set[str] = set()
+    last: str | None = ""
+    # From one to the next by the index: DISTINCT would read every row, and there may be millions.
+    while (last := conn.execute(select(func.min(_o.scope)).where(_o.scope > last)).scalar()) is not None:
+        found.add(last)
+    return frozenset(found)
 
 
 class Said(NamedTuple):

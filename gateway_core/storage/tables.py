@@ -344,6 +344,7 @@ opt_out = (
         _at("changed_at"),
         UniqueConstraint("handset", "scope"),
         Index(None, "changed_at"),
+        Index(None, "scope"),
     )
 )
 

@@ -8,15 +8,16 @@ import time_machine
 from core_support import OURS, PHONE, SIM, World, world
 from sqlalchemy import event
 
-from gateway_core import cancel, claims, keys, notices
+from gateway_core import cancel, claims, keys, limits, notices, sweeper
 from gateway_core.keys import Key
 from gateway_core.messages import Actor, State
 from gateway_core.sms import DLR, MO, DlrState
-from gateway_core.storage import clock, schema
+from gateway_core.storage import clock, schema, tables
 from gateway_core.storage.engine import open_engine
 
 GROWS = (
     "message|submission|attempt|receipt|notice|mo|conversation|event|ledger_entry|accepted_key|phone_segment"
+    "|opt_out|rate|spent"
 )
 SCAN = re.compile(rf"SCAN ({GROWS})\b")
 
@@ -33,10 +34,26 @@ def work(core: World) -> None:
     core.deliver(DLR("nobody", DlrState.DELIVERED, 1), MO("mo", PHONE, OURS, "yes"))
     core.until(uncertain, State.UNCERTAIN)
     cancel.cancel(core.gateway, later, Actor.ACCOUNT).result(10)
+    core.terms(
+        segments_per_minute=100,
+        handset_segments_per_day=100,
+        duplicate_window_minutes=10,
+        refunds="undelivered",
+        statement_to=["books@acme.example"],
+    )
+    pool = {"id": 9, "msisdn": "+447700900909", "account_id": 1, "forward_to": [], "pool": True}
+    core.add(tables.number, pool)
+    core.submit(sender="ann")
+    core.submit(sender="bob")
+    core.until(core.accept("+447700900004"))  # undelivered, and given back
+    core.deliver(MO("stop", "+447700900124", OURS, "stop"), MO("start", "+447700900124", OURS, "start"))
+    core.deliver(DLR("nobody's", DlrState.DELIVERED, 1, handset=PHONE))
+    sweeper.make_statements(core.gateway)
     core.process._sweep()
     with time_machine.travel(clock.now() / 1000 + 3600):
         core.sweep()
     core.gateway.writer.put(keys.forget, 10).result(10)
+    core.gateway.writer.put(limits.forget, 10).result(10)
     core.gateway.writer.put(notices.claim, 10).result(10)
     core.process._beat()
 

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import time_machine
 from core_support import ACCOUNT, CREDIT, FAKE, PHONE, PRICE, account_row, at_once, route_row, world
 from fake_carriers import FakeWorld, accept_all, fake_carriers, fake_world, say_nothing
 from hypothesis import HealthCheck, settings
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from test_failover import says
 
-from gateway_core import cancel, ledger, process, topups
+from gateway_core import cancel, ledger, messages, process, topups
 from gateway_core.drafts import Submission
 from gateway_core.errors import CarrierRejected, KeyReused, NoCredit
 from gateway_core.gateway import Gateway
@@ -132,6 +133,7 @@ def test_a_top_up_under_a_key_is_entered_once(database_url: str) -> None:
 # --- any interleaving ---------------------------------------------------------------------------------------
 
 LIMIT = 3 * PRICE
+RISING = ["UNKNOWN", "EXPIRED", "UNDELIVERED", "DELIVERED"]
 
 
 class Money(RuleBasedStateMachine):
@@ -177,6 +179,11 @@ class Money(RuleBasedStateMachine):
             message = self.messages[-1 - which % min(len(self.messages), 10)]
             cancel.cancel(self.core.gateway, message, Actor.ACCOUNT).result(10)
 
+    @rule(hours=st.sampled_from([0, 1, 200]))
+    def sweep(self, hours: int) -> None:
+        with time_machine.travel(clock.now() / 1000 + hours * 3600):
+            self.core.sweep()
+
     @rule(amount=st.integers(-2 * PRICE, 4 * PRICE))
     def top_up(self, amount: int) -> None:
         top_up(self.core.gateway, amount)
@@ -191,6 +198,24 @@ class Money(RuleBasedStateMachine):
             message = self.messages[-1 - which % min(len(self.messages), 10)]
             self.core.change(tables.message, message, expires_at=1)
             self.core.sweep()
+
+    def teardown(self) -> None:
+        """Every trail is one path of the table, and an end only ever gives way to a higher one."""
+        for message in self.messages:
+            trail = [(old, new, by) for old, new, by in self.core.trail(message) if old != new]
+            assert [old for old, _, _ in trail] == ["", *(new for _, new, _ in trail[:-1])]
+            for old, new, by in trail[1:]:
+                assert messages.may_move(State(old), State(new), Actor(by)), (old, new, by)
+            assert trail[-1][1] == self.core.state(message)
+            ends = [RISING.index(new) for _, new, _ in trail if new in RISING]
+            assert ends == sorted(set(ends))
+            accepted = [
+                row.segment
+                for row in self.core.rows(tables.attempt, message_id=message)
+                if row.outcome == "accepted"
+            ]
+            doubled = self.core.message(message)["possible_duplicate"]
+            assert doubled or len(accepted) == len(set(accepted))
 
     @invariant()
     def adds_up_and_never_below_the_limit(self) -> None:

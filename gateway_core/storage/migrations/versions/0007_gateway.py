@@ -107,3 +107,4 @@ def _tables() -> None:
         sa.UniqueConstraint("handset", "scope", name=op.f("opt_out_handset_scope_key")),
     )
     op.create_index(op.f("opt_out_changed_at_idx"), "opt_out", ["changed_at"])
+    op.create_index(op.f("opt_out_scope_idx"), "opt_out", ["scope"])
