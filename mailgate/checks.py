@@ -1,6 +1,6 @@
 """Deciding who may text whom: one literal list of checks for each recipient. `explain` shows them all.
 
-A check returns what is known now, or raises Refused. Nothing here writes; only a reply address reads the database.
+A check returns what is known now, or raises Refused. Nothing here writes; `reads` says what reads the database.
 """
 
 from collections.abc import Callable, Sequence
@@ -203,6 +203,19 @@ def _allowed(intake: Intake, known: Recipient, to: str) -> None:
         raise DestinationNotAllowed(f"{to} is not a destination that the rule for {rule.address} allows")
 
 
+def reads(intake: Intake, envelope: Envelope, address: str) -> bool:
+    """Whether deciding this recipient reads the database, so that it is no work for an event loop."""
+    opted_out = intake.gateway.snapshot.opted_out
+    if addresses.is_signed(address) or not opted_out:
+        return addresses.is_signed(address)
+    rule = intake.book.rules().covering(envelope.mail_from) if envelope.mail_from else None
+    # What the handset will show is not known yet: a shared number that anybody opted out of may be it.
+    return rule is not None and any(
+        scope in {optouts.ALL, f"account:{rule.account_id}"} or scope.startswith("number:")
+        for scope in opted_out
+    )
+
+
 def _not_opted_out(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
     """Has a handset asked not to be texted? Of a group, the others are texted."""
     account, rule = account_of(known), known.rule
@@ -274,7 +287,7 @@ def account_of(known: Recipient) -> Account:
 
 
 def check(intake: Intake, envelope: Envelope, address: str) -> Recipient:
-    """Decide one recipient. Raises Refused. Reads the database only for a reply address."""
+    """Decide one recipient. Raises Refused. May read the database only where `reads` says so."""
     known = Recipient(address)
     for _name, decide in RECIPIENT_CHECKS:
         known = decide(intake, envelope, known)

@@ -14,7 +14,7 @@ from prometheus_client import Counter, Histogram
 from gateway_core.errors import GatewayError
 from gateway_core.storage import ids
 from gateway_core.submit import Outcome
-from mailgate import addresses, checks, dsn, intake, proving, refused, smtp_replies
+from mailgate import checks, dsn, intake, proving, refused, smtp_replies
 from mailgate.checks import Intake, Recipient
 from mailgate.errors import NotProvable, TooManyRecipients
 from mailgate.intake import MOST_NUMBERS
@@ -81,7 +81,7 @@ class Handler:
         if transaction.tried > most:
             words = _TOO_MANY.format(f"{most} recipients")
             return self._reply(TooManyRecipients(words), transaction)  # no record: the sender tries again
-        if addresses.is_signed(target.address):  # its check reads the database
+        if checks.reads(self._intake, transaction.envelope, target.address):
             reading = self._loop.run_in_executor(None, self._check, transaction, target)
             reading.add_done_callback(lambda done: answer(done.result()))
             return None
@@ -119,7 +119,10 @@ class Handler:
         began = time.perf_counter()
         if any(known.pending for known in transaction.recipients):
             return self._prove(transaction, raw, began, answer)
-        if len(raw) <= _READ_HERE:
+        listed = any(
+            known.is_listed() for known in transaction.recipients
+        )  # whom it lists may have opted out
+        if len(raw) <= _READ_HERE and not listed:
             written = self._read(transaction, raw)
             if written is None:
                 return self._prove(transaction, raw, began, answer)

@@ -2,16 +2,22 @@
 
 import json
 import smtplib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from cli_support import command_in
 from core_support import wait_for
 from mail_support import ALICE, World, mail, world
+from sqlalchemy import Connection
 
+from gateway_core import opting
 from gateway_core.deliver import deliver
+from gateway_core.gateway import Gateway
+from gateway_core.optouts import ALL, Said
 from gateway_core.sms import MO
+from mailgate import checks
+from mailgate.checks import Envelope
 
 TO, NUMBER = "447700900123@sms.localhost", "+447700900901"
 OTHER = "447700900124@sms.localhost"
@@ -94,3 +100,22 @@ def test_smtplib_hears_it_as_a_refused_recipient(w: World) -> None:
     says(w, "unsubscribe")
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         w.send(mail("hello"), TO)
+
+
+def test_only_who_may_be_concerned_is_looked_up(w: World) -> None:
+    """What reads the database is no work for the event loop; without opt-outs nothing is."""
+    ours, theirs = Envelope(ALICE, "127.0.0.1"), Envelope("bob@other.example", "127.0.0.1")
+    assert not checks.reads(w.state, ours, TO)
+    assert checks.reads(w.state, ours, "r.abc@sms.localhost")
+    says(w, "stop")
+    assert checks.reads(w.state, ours, TO)
+    assert not checks.reads(w.state, theirs, TO)
+    assert not checks.reads(w.state, Envelope("mallory@evil.example", "127.0.0.1"), TO)
+    w.gateway.writer.put(_everybody, w.gateway).result(10)
+    w.gateway.directory.refresh()
+    assert checks.reads(w.state, theirs, TO)
+
+
+def _everybody(conn: Connection, units: Sequence[Gateway]) -> list[list[bool]]:
+    said = Said("+447700900124", ALL, active=True, source="operator")
+    return [opting.keep(conn, gateway.context, [said]) for gateway in units]
