@@ -8,33 +8,33 @@ and costs nothing. A text that did not reach the handset is no first one: what i
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, literal_column, select
+from sqlalchemy import Connection, bindparam, literal_column, select
 
 from gateway_core.accounts import Account
 from gateway_core.keys import First
 from gateway_core.messages import State
 from gateway_core.storage import clock, ids, tables
-from gateway_core.storage.prepared import Parameters, PreparedLists
 
 # A text that ended like this may be said again.
 LOST = frozenset({State.FAILED, State.UNDELIVERED, State.EXPIRED, State.CANCELLED})
 _m, _s = tables.message.c, tables.submission.c
 
 
-def _of(accounts: Parameters, handsets: Parameters, since: Parameters) -> Any:
-    lost: list[Any] = [literal_column(f"'{state}'") for state in sorted(LOST)]
-    return (
-        select(
-            *(_m.account_id, _m.to, _s.sender, _s.text, _m.created_at),
-            *(_m.id, _m.submission_id, _m.state, _m.segments, _m.encoding, _m.price),
-        )
-        .join_from(tables.message, tables.submission, _m.submission_id == _s.id)
-        .where(_m.account_id.in_(accounts), _m.to.in_(handsets), _m.id > since[0], _m.state.not_in(lost))
-        .order_by(_m.id)
+_LOST: list[Any] = [literal_column(f"'{state}'") for state in sorted(LOST)]
+_RECENT = (
+    select(
+        *(_m.account_id, _m.to, _s.sender, _s.text, _m.created_at),
+        *(_m.id, _m.submission_id, _m.state, _m.segments, _m.encoding, _m.price),
     )
-
-
-_RECENT = PreparedLists(_of, lists=3)
+    .join_from(tables.message, tables.submission, _m.submission_id == _s.id)
+    .where(
+        _m.account_id.in_(bindparam("accounts", expanding=True)),
+        _m.to.in_(bindparam("handsets", expanding=True)),
+        _m.id > bindparam("since"),
+        _m.state.not_in(_LOST),
+    )
+    .order_by(_m.id)
+)
 _MOST_AT_ONCE = 1000  # values in one IN: databases bound how many parameters a statement has
 
 
@@ -63,7 +63,8 @@ class Recent:
         accounts = sorted({one.account.id for one in asked})
         for start in range(0, len(handsets), _MOST_AT_ONCE):
             some = handsets[start : start + _MOST_AT_ONCE]
-            for account_id, to, sender, text, at, *first in _RECENT.rows(conn, accounts, some, [since]):
+            values = {"accounts": accounts, "handsets": some, "since": since}
+            for account_id, to, sender, text, at, *first in conn.execute(_RECENT, values):
                 self._found[account_id, sender, text, to] = at, _first(*first)
 
     def of(self, said: Said) -> dict[str, First]:

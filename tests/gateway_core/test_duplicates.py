@@ -56,6 +56,18 @@ def test_what_differs_is_texted(tmp_path: Path, other: dict[str, str]) -> None:
         assert count(core.url, tables.message) == 2
 
 
+@pytest.mark.parametrize("several", [2, 3, 70])
+def test_of_several_each_by_itself(database_url: str, several: int) -> None:
+    with world(database_url, people=PEOPLE) as core:
+        core.terms(duplicate_window_minutes=WINDOW)
+        to = [f"+44770090{number:04}" for number in range(several)]
+        core.submit(*to[1:], sender="ups")
+        outcome = core.submit(*to, sender="ups")
+        repeats = [one.repeat for _, one in outcome.results if isinstance(one, Accepted)]
+        assert sorted(repeats) == [False, *[True] * (several - 1)]
+        assert count(core.url, tables.message) == several
+
+
 def test_after_the_window_it_is_texted_again(tmp_path: Path) -> None:
     with (
         world(f"sqlite:///{tmp_path}/core.db", people=PEOPLE) as core,

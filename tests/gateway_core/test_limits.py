@@ -111,6 +111,19 @@ def test_a_submission_is_taken_whole_or_not_at_all(database_url: str) -> None:
         assert not core.submit(*several[1:3]).refused
 
 
+@pytest.mark.parametrize("several", [2, 3, 70])
+def test_every_limit_at_once_for_many(database_url: str, several: int) -> None:
+    whose = ("", "sender_", "handset_")
+    with world(database_url) as core:
+        core.terms(**{f"{one}segments_per_{per}": 1000 for one in whose for per in ("minute", "day")})
+        to = [f"+44770090{number:04}" for number in range(several)]
+        for _ in range(2):
+            assert core.submit(*to, sender="alice").refused == []
+        used = {row.key.partition(":")[2]: row.amount for row in core.rows(tables.spent)}
+        assert used["1:account"] == used["1:sender:alice"] == 2 * several
+        assert [used[f"1:handset:{one}"] for one in to] == [2] * several
+
+
 def test_what_costs_too_much_or_comes_again_takes_nothing(tmp_path: Path) -> None:
     with world(f"sqlite:///{tmp_path}/core.db") as core:
         core.terms(segments_per_day=2, duplicate_window_minutes=5)
