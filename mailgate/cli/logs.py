@@ -9,7 +9,7 @@ from typing import TextIO, cast
 
 import structlog
 from structlog.processors import LogfmtRenderer
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 
 class _Stderr:
@@ -62,12 +62,17 @@ class _Line:
         return f"{shown}.{int((at - second) * 1_000_000):06}Z"
 
 
-PROCESSORS = (structlog.processors.add_log_level, structlog.processors.format_exc_info, _Line())
+# One list for ever: loggers that are in use keep it, and structlog.testing exchanges what is in it.
+PROCESSORS: list[Processor] = [
+    structlog.processors.add_log_level,
+    structlog.processors.format_exc_info,
+    _Line(),
+]
 
 
 def to_stderr() -> None:
     structlog.configure(
-        processors=list(PROCESSORS),  # a list: structlog.testing exchanges what is in it
+        processors=PROCESSORS,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Stderr())),
         cache_logger_on_first_use=True,
