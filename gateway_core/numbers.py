@@ -75,6 +75,7 @@ def parse_own(text: str) -> str:
         raise
 
 
+@lru_cache(maxsize=_CACHED)
 def national(e164: str) -> tuple[str, ...]:
     """How networks of its own country write a number of ours: 07700900900 for +447700900900, 84433 for +4484433."""
     code = _country_code(e164.removeprefix("+"))
