@@ -116,6 +116,7 @@ class Fuzzed:
         self.logins: Any = SimpleNamespace(usable=lambda: False, password_hash=lambda _: "")
         self.mails: list[bytes] = []
         handling.checks.check = _check  # type: ignore[assignment]
+        handling.checks.reads = lambda *_: False
         handling.refused.note = lambda *_: None
         handling.refused.note_spoof = lambda *_: None
         handling.proving.needed = lambda *_: False
