@@ -21,7 +21,6 @@ from gateway_core import (
     optouts,
     pools,
 )
-from gateway_core.accounts import Account
 from gateway_core.errors import NoCredit, OptedOut, Refused
 from gateway_core.messages import Actor, Current, State
 from gateway_core.moves import Context, Move
@@ -69,11 +68,13 @@ class _Known:
             conn, [(unit.key, [one.to for one in unit.texts]) for unit in units if unit.key]
         )
         self.spent = caps.Spent(conn, [unit.cap for unit in units if unit.cap])
-        self.limits = limits.Used(conn, [_segments(unit, unit.texts) for unit in units])
-        self.recent = duplicates.Recent(conn, [_said(unit, unit.texts) for unit in units])
+        self.limits = limits.Used(
+            conn, [_segments(unit, unit.texts) for unit in units if unit.account.limited]
+        )
+        told_apart = [unit for unit in units if unit.account.terms.duplicate_window_minutes]
+        self.recent = duplicates.Recent(conn, [_said(unit, unit.texts) for unit in told_apart])
         asked = [_text(unit, one) for unit in units if not unit.service for one in unit.texts]
         self._opted_out = optouts.forbidden(conn, asked)
-
         drawn = [(one.to, one.pool) for unit in units for one in unit.texts if one.pool]
         self._pools = pools.Pools(conn, drawn) if drawn else None
 
@@ -124,7 +125,8 @@ def _decide_again(unit: Unit, known: _Known, rows: _Rows) -> Outcome:
         return Outcome(0, tuple([(to, error) for to in (*dict(unit.refused), *[one.to for one in new])]))
     results: dict[str, Accepted | Refused] = dict(unit.refused)
     new = _without(repeats, "repeat suppressed", new, results, rows)
-    said = known.recent.of(_said(unit, new)) if new else {}
+    window = unit.account.terms.duplicate_window_minutes
+    said = known.recent.of(_said(unit, new)) if window and new else {}
     new = _without(said, "duplicate suppressed", new, results, rows)
     for to, first in said.items():
         known.keys.add(account_id, unit.key, to, first)
@@ -179,18 +181,16 @@ def _take(unit: Unit, new: Sequence[Text], known: _Known) -> None:
     """
     if unit.service or not new:
         return
-    cap, account, cost, segments = (
-        unit.cap,
-        unit.account,
-        sum([one.price for one in new]),
-        _segments(unit, new),
-    )
-    known.limits.require(segments)
+    cap, account, cost = unit.cap, unit.account, sum([one.price for one in new])
+    segments = _segments(unit, new) if account.limited else None
+    if segments:
+        known.limits.require(segments)
     if cap:
         known.spent.require(cap, cost, account.currency)
     if cost > known.spendable[account.id]:
         raise NoCredit(f"the account's credit does not cover this ({len(new)} recipients)")
-    known.limits.take(segments)
+    if segments:
+        known.limits.take(segments)
     if cap:
         known.spent.take(cap, cost)
     known.spendable[account.id] -= cost
@@ -204,12 +204,12 @@ def _store(
     rows: _Rows,
     barred: Collection[str],
 ) -> int:
-    account, at, said = unit.account, rows.at, _said(unit, ())
-    expires_at = _expires_at(unit, at)
-    final_by = _final_by(account, expires_at)
+    account, at = unit.account, rows.at
+    said = _said(unit, ()) if account.terms.duplicate_window_minutes else None
+    expires_at, final_by = _ends(unit, at)
     submission_id = rows.ids.new()
-    submission = (submission_id, account.id, unit.text, unit.client_ref, unit.origin, at, unit.sender)
-    rows.submissions.append(submission)
+    told = (unit.text, unit.client_ref, unit.origin, at, unit.sender)
+    rows.submissions.append((submission_id, account.id, *told))
     for one in new:
         to, sender_id, route, encoding, segments, price, number, flash, urgent, _ = one
         message_id = rows.ids.new()
@@ -263,13 +263,13 @@ def _current(
     )
 
 
-def _expires_at(unit: Unit, at: int) -> int:
-    minutes = unit.validity_minutes or unit.account.terms.validity_minutes
-    return max(unit.send_at or at, at) + minutes * clock.MINUTE
-
-
-def _final_by(account: Account, expires_at: int) -> int:
-    return expires_at + account.terms.receipt_grace_minutes * clock.MINUTE
+def _ends(unit: Unit, at: int) -> tuple[int, int]:
+    """When its validity is over, and its receipt grace."""
+    terms = unit.account.terms
+    expires_at = (
+        max(unit.send_at or at, at) + (unit.validity_minutes or terms.validity_minutes) * clock.MINUTE
+    )
+    return expires_at, expires_at + terms.receipt_grace_minutes * clock.MINUTE
 
 
 def _first_state(unit: Unit, route: Route, at: int) -> tuple[State, str, int | None]:

@@ -76,9 +76,10 @@ class Recent:
         found = ((to, self._found.get((account.id, sender, text, to))) for to in handsets)
         return {to: known[1] for to, known in found if known and known[0] > since}
 
-    def add(self, said: Said, handset: str, first: First) -> None:
-        """One that this fold accepts."""
-        self._found[said.account.id, said.sender, said.text, handset] = self._now, first
+    def add(self, said: Said | None, handset: str, first: First) -> None:
+        """One that this fold accepts; None: its account has no window."""
+        if said is not None:
+            self._found[said.account.id, said.sender, said.text, handset] = self._now, first
 
 
 def _first(

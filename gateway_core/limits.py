@@ -113,7 +113,6 @@ class Used:
         self._free_at: dict[tuple[int, str], int] = {}
         self._rated: set[tuple[int, str]] = set()
         self._daily: caps.Spent = caps.Spent(conn, [])
-        asked = [one for one in asked if one.account.limited]
         if not asked:
             return
         met = [
@@ -175,8 +174,6 @@ class Used:
 
 
 def _wanted(asked: Asked) -> Iterator[tuple[Limit, int]]:
-    if not asked.account.limited:
-        return
     by_handset = dict(asked.segments)
     for limit, handsets in of(asked.account, asked.sender, list(by_handset)):
         yield limit, sum(by_handset[to] for to in handsets)
