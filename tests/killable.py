@@ -17,13 +17,18 @@ __all__ = ["Killable", "free_port", "killable"]
 class Killable:
     """`mailgate serve` in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str = "") -> None:
+        """`url`: of an empty PostgreSQL database, which the embedded default then uses instead of its own file."""
         self.folder = folder
+        self.url = url or f"sqlite:///{folder}/var/mailgate.db"
         self.smtp, self.http = free_port(), free_port()
         self._settings = {
             "MAILGATE_SMTP__LISTEN": json.dumps([f"127.0.0.1:{self.smtp}"]),
             "MAILGATE_HTTP__LISTEN": f"127.0.0.1:{self.http}",
         }
+        if url:
+            secrets = json.dumps(["a secret of the tests"])
+            self._settings |= {"MAILGATE_DATABASE__URL": url, "MAILGATE_SECURITY__SECRETS": secrets}
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder / "serve.log"
 
@@ -67,8 +72,8 @@ class Killable:
 
 
 @contextlib.contextmanager
-def killable(folder: Path) -> Iterator[Killable]:
-    running = Killable(folder)
+def killable(folder: Path, url: str = "") -> Iterator[Killable]:
+    running = Killable(folder, url)
     try:
         running.start()
         yield running

@@ -83,7 +83,7 @@ def crash_once(server: Killable, load: Load) -> None:
 
 def arrivals(server: Killable) -> tuple[Counter[str], Counter[str]]:
     """How often each token reached a phone, and how often unmarked."""
-    engine = open_engine(f"sqlite:///{server.folder}/var/mailgate.db")
+    engine = open_engine(server.url)
     every: Counter[str] = Counter()
     unmarked: Counter[str] = Counter()
     p = tables.phone_segment.c
@@ -97,7 +97,7 @@ def arrivals(server: Killable) -> tuple[Counter[str], Counter[str]]:
 
 
 def unfinished(server: Killable) -> list[str]:
-    engine = open_engine(f"sqlite:///{server.folder}/var/mailgate.db")
+    engine = open_engine(server.url)
     m = tables.message.c
     with engine.connect() as conn:
         states = conn.execute(select(m.state).where(m.state != "DELIVERED")).scalars().all()
@@ -106,9 +106,13 @@ def unfinished(server: Killable) -> list[str]:
 
 
 @pytest.mark.timeout(120 + ROUNDS * 60)
-def test_nothing_accepted_is_lost_and_doubles_are_marked(tmp_path: Path) -> None:
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_nothing_accepted_is_lost_and_doubles_are_marked(
+    database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     load = Load()
-    with killable(tmp_path) as server:
+    url = "" if database == "sqlite" else request.getfixturevalue("postgres").empty()
+    with killable(tmp_path, url) as server:
         assert server.run("account", "credit", "demo", "1000000").returncode == 0
         for _ in range(ROUNDS):
             crash_once(server, load)
