@@ -123,7 +123,7 @@ def test_nothing_accepted_is_lost_and_doubles_are_marked(
         every, unmarked = arrivals(server)
         check = server.run("check")
         assert server.stop() == 0
-    assert len(load.accepted) > 20 * ROUNDS, "the load was no load"
+    assert len(load.accepted) > 5 * ROUNDS, "the load was no load"
     assert load.unanswered == {}
     assert {token for token in load.accepted if not every[token]} == set(), "accepted and lost"
     assert [token for token, count in unmarked.items() if count > 1] == [], "doubled and not marked"
