@@ -71,7 +71,7 @@ class _Known:
         self.limits = limits.Used(
             conn, [_segments(unit, unit.texts) for unit in units if unit.account.limited]
         )
-        told_apart = [unit for unit in units if unit.account.terms.duplicate_window_minutes]
+        told_apart = [unit for unit in units if _has_duplicates(unit)]
         self.recent = duplicates.Recent(conn, [_said(unit, unit.texts) for unit in told_apart])
         asked = [_text(unit, one) for unit in units if not unit.service for one in unit.texts]
         self._opted_out = optouts.forbidden(conn, asked)
@@ -125,8 +125,7 @@ def _decide_again(unit: Unit, known: _Known, rows: _Rows) -> Outcome:
         return Outcome(0, tuple([(to, error) for to in (*dict(unit.refused), *[one.to for one in new])]))
     results: dict[str, Accepted | Refused] = dict(unit.refused)
     new = _without(repeats, "repeat suppressed", new, results, rows)
-    window = unit.account.terms.duplicate_window_minutes
-    said = known.recent.of(_said(unit, new)) if window and new else {}
+    said = known.recent.of(_said(unit, new)) if new and _has_duplicates(unit) else {}
     new = _without(said, "duplicate suppressed", new, results, rows)
     for to, first in said.items():
         known.keys.add(account_id, unit.key, to, first)
@@ -164,6 +163,12 @@ def _without(
 
 def _segments(unit: Unit, texts: Sequence[Text]) -> limits.Asked:
     return limits.Asked(unit.account, unit.sender, [(one.to, one.segments) for one in texts])
+
+
+def _has_duplicates(unit: Unit) -> bool:
+    """Whether its account has a window; what we owe a handset, and what is for a time of its own, is nobody's."""
+    window = unit.account.terms.duplicate_window_minutes
+    return bool(window) and not unit.service and unit.send_at is None
 
 
 def _said(unit: Unit, texts: Sequence[Text]) -> duplicates.Said:
@@ -205,7 +210,7 @@ def _store(
     barred: Collection[str],
 ) -> int:
     account, at = unit.account, rows.at
-    said = _said(unit, ()) if account.terms.duplicate_window_minutes else None
+    said = _said(unit, ()) if _has_duplicates(unit) else None
     expires_at, final_by = _ends(unit, at)
     submission_id = rows.ids.new()
     told = (unit.text, unit.client_ref, unit.origin, at, unit.sender)

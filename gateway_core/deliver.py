@@ -1,6 +1,6 @@
 """The door in, from the network: the only place that changes a message because of a carrier, or stores an MO."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
@@ -51,7 +51,7 @@ def _receipt(snapshot: Snapshot, route_id: int, dlr: DLR) -> DLR:
     """With the id in its normal form; without one, it is told from others by what else it names."""
     route = snapshot.route(route_id)
     form = route.settings.get("receipt_ids", "text") if route else "text"
-    handset = _handset(dlr.handset, "") if dlr.handset else ""
+    handset = _international(dlr.handset)
     ref = matching.normal(storable(dlr.carrier_ref), form) or f"ref:{dlr.ref}:{handset}"
     return replace(
         dlr,
@@ -62,18 +62,35 @@ def _receipt(snapshot: Snapshot, route_id: int, dlr: DLR) -> DLR:
     )
 
 
+def _international(written: str) -> str:
+    """In E.164 where it says so itself: a receipt names no number of ours whose country could be meant."""
+    try:
+        return numbers.parse_e164(written)
+    except BadNumber:
+        return written
+
+
 def _handset(written: str, number: str) -> str:
-    """In E.164, whether its network writes it with + or 00 or as in its own country; else as it came."""
+    """In E.164, whether its network writes it as in its own country, with or without the country's code, or with + or
+    00; else as it came.
+
+    Its own country comes first: many a national number begins like some country's code (2025550123 in the United
+    States is not Egyptian), while an international one of another country is no possible national number there.
+    """
     if written.startswith("+"):
         return written
-    try:
-        return numbers.parse_e164(written if written.startswith("00") else "+" + written)
-    except BadNumber:
-        pass
-    try:
-        return numbers.parse(written, numbers.region_of(number) or "GB")
-    except BadNumber:
-        return written
+    own = numbers.region_of(number) or "GB"
+    readings: list[Callable[[], str]] = (
+        [lambda: numbers.parse_e164(written)]
+        if written.startswith("00")
+        else [lambda: numbers.parse(written, own), lambda: numbers.parse_e164("+" + written)]
+    )
+    for read in readings:
+        try:
+            return read()
+        except BadNumber:
+            continue
+    return written
 
 
 def _take_receipts(conn: Connection, units: Sequence[_Event]) -> list[None]:

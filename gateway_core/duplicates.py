@@ -2,13 +2,14 @@
 
 Devices that report a fault every minute send another mail each time: no key tells that it is the same. Where the
 account's term `duplicate_window_minutes` says so, the repeat is answered with the first one's message, is not texted
-and costs nothing. A text that did not reach the handset is no first one: what is said again then is not lost.
+and costs nothing. A text that did not reach the handset is no first one: what is said again then is not lost. Neither
+is one for another time (`send_at`), nor one that we owe the handset.
 """
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, literal_column, select
+from sqlalchemy import Connection, bindparam, exists, literal_column, select
 
 from gateway_core.accounts import Account
 from gateway_core.keys import First
@@ -21,6 +22,10 @@ _m, _s = tables.message.c, tables.submission.c
 
 
 _LOST: list[Any] = [literal_column(f"'{state}'") for state in sorted(LOST)]
+# Said for later: no first of what is said now. Its event when it was accepted says so, also once it is due.
+_NOT_LATER = ~exists().where(
+    tables.event.c.message_id == _m.id, tables.event.c.old == "", tables.event.c.reason == "send_at"
+)
 _RECENT = (
     select(
         *(_m.account_id, _m.to, _s.sender, _s.text, _m.created_at),
@@ -32,6 +37,7 @@ _RECENT = (
         _m.to.in_(bindparam("handsets", expanding=True)),
         _m.id > bindparam("since"),
         _m.state.not_in(_LOST),
+        *(_m.service == literal_column("false"), _NOT_LATER),
     )
     .order_by(_m.id)
 )

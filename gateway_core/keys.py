@@ -50,6 +50,7 @@ class _Stored(NamedTuple):
     text_digest: str
     created_at: int
     first: First
+    is_stored: bool = False  # by an earlier fold
 
 
 _k, _m = tables.accepted_key.c, tables.message.c
@@ -133,7 +134,9 @@ class Known:
             value, account_id, recipient, mail_digest, request_digest, text_digest, created_at = row[:7]
             message_id, submission_id, state, segments, encoding, price = row[7:]
             first = First(message_id, submission_id, State(state), segments, encoding, price)
-            stored = _Stored(recipient, mail_digest, request_digest, text_digest, created_at, first)
+            stored = _Stored(
+                recipient, mail_digest, request_digest, text_digest, created_at, first, is_stored=True
+            )
             self._found.setdefault((value, account_id), []).append(stored)
 
     def repeats(self, account_id: int, key: Key | None, recipients: Sequence[str]) -> dict[str, First]:
@@ -175,11 +178,12 @@ class Known:
         _INSERT.many(conn, self._new)
 
     def _delete_outlived(self, conn: Connection, row: Values) -> None:
-        value, recipient, account_id, mail_digest, *_, message_id, _at = row
+        """The one stored before has the same place, and may name the same message: a duplicate of it that came after
+        the end of its key.
+        """
+        value, recipient, account_id, mail_digest, *_ = row
         if any(
-            one.recipient == recipient
-            and one.mail_digest == mail_digest
-            and one.first.message_id != message_id
+            one.is_stored and one.recipient == recipient and one.mail_digest == mail_digest
             for one in self._found[value, account_id]
         ):
             conn.execute(

@@ -8,7 +8,8 @@ is not active any more, so that every decision can be explained afterwards.
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway_core import words as words_of
 from gateway_core.accounts import Terms
@@ -120,30 +121,44 @@ def say(conn: Connection, ids: Ids, said: Sequence[Said]) -> list[bool]:
     return [_say(conn, ids, one, known) for one in said]
 
 
-def _locked(conn: Connection, handsets: Collection[str]) -> dict[tuple[str, str], tuple[bool, str]]:
+class _Row(NamedTuple):
+    active: bool
+    source: str
+
+
+def _locked(conn: Connection, handsets: Collection[str]) -> dict[tuple[str, str], _Row]:
     rows = conn.execute(
         select(_o.handset, _o.scope, _o.active, _o.source)
         .where(_o.handset.in_(sorted(handsets)))
         .order_by(_o.id)
         .with_for_update()
     )
-    return {(row.handset, row.scope): (row.active, row.source) for row in rows}
+    return {(row.handset, row.scope): _Row(row.active, row.source) for row in rows}
 
 
-def _say(conn: Connection, ids: Ids, one: Said, known: dict[tuple[str, str], tuple[bool, str]]) -> bool:
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_BINDING = frozenset({"operator", "account"})  # who forbids what no handset allows again
+
+
+def _say(conn: Connection, ids: Ids, one: Said, known: dict[tuple[str, str], _Row]) -> bool:
     at, key = clock.now(), (one.handset, one.scope)
-    active, source = known.get(key, (False, ""))
-    if active == one.active or (one.source == "handset" and source in {"operator", "account"} and active):
+    was = known.get(key, _Row(active=False, source=""))
+    overruled = was.active and was.source in _BINDING and one.source not in _BINDING
+    # What a handset has said already, an operator may say too: then a START of the handset does not end it.
+    binds = one.active and one.source in _BINDING and was.source not in _BINDING
+    if overruled or (was.active == one.active and not binds):
         return False
     changed = {"active": one.active, "source": one.source, "words": one.words[:500], "changed_at": at}
-    if one.active:
+    row = {"id": ids.new(), "handset": one.handset, "scope": one.scope, "since_at": at, **changed}
+    if one.active and not was.active:
         changed["since_at"] = at
-    if key in known:
-        conn.execute(update(tables.opt_out).where(_o.handset == key[0], _o.scope == key[1]).values(**changed))
-    else:
-        row = {"id": ids.new(), "handset": one.handset, "scope": one.scope, **changed}
-        conn.execute(insert(tables.opt_out), row)
-    known[key] = one.active, one.source
+    # Somebody else's process may have inserted it since it was looked for.
+    conn.execute(
+        _INSERT[conn.dialect.name](tables.opt_out)
+        .values(**row)
+        .on_conflict_do_update(index_elements=[_o.handset, _o.scope], set_=changed)
+    )
+    known[key] = _Row(one.active, one.source)
     return True
 
 

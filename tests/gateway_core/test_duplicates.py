@@ -103,6 +103,47 @@ def test_a_text_that_was_lost_may_be_said_again(tmp_path: Path) -> None:
             assert not first(core.submit(to)).repeat
 
 
+def test_a_text_for_another_time_is_another_text(database_url: str) -> None:
+    """A reminder the evening before and one at the hour are two."""
+    with world(database_url, people=PEOPLE) as core:
+        core.terms(duplicate_window_minutes=WINDOW)
+        now = clock.now()
+        for send_at in (now + 60 * clock.MINUTE, now + clock.DAY, None):
+            assert not first(core.submit(send_at=send_at)).repeat
+        assert first(core.submit()).repeat
+        later = core.rows(tables.message)[0].id
+        core.change(tables.message, later, due_at=0)
+        core.sweep()  # its time has come: still none that says the same now
+        core.change(tables.message, core.rows(tables.message)[2].id, state="CANCELLED")
+        assert not first(core.submit()).repeat
+
+
+def test_what_is_owed_is_no_duplicate(database_url: str) -> None:
+    with world(database_url, people=PEOPLE) as core:
+        core.terms(duplicate_window_minutes=WINDOW)
+        for key in ("a", "b"):
+            assert not first(core.submit(service=True, key=Key(key, "t", request_digest="t"))).repeat
+        assert not first(core.submit()).repeat
+
+
+def test_a_duplicate_after_its_key_has_ended_is_answered_and_kept_under_it(database_url: str) -> None:
+    """A mail without a Message-ID, whose key lives for less than the window."""
+    with (
+        world(database_url, people=PEOPLE) as core,
+        time_machine.travel("2026-03-01T12:00:00Z", tick=False) as now,
+    ):
+        core.terms(duplicate_window_minutes=WINDOW)
+        key = Key("digest", "t", mail_digest="d", lives_ms=5 * clock.MINUTE)
+        one = first(core.submit(sender="ups", key=key))
+        now.shift(6 * 60)
+        for _ in range(2):
+            again = first(core.submit(sender="ups", key=key))
+            assert (again.message_id, again.repeat) == (one.message_id, True)
+        assert count(core.url, tables.accepted_key) == 1
+        now.shift(5 * 60)
+        assert not first(core.submit(sender="ups", key=key)).repeat
+
+
 def test_of_many_at_once_one_is_texted(database_url: str) -> None:
     with world(database_url) as core, process.opened(database_url) as second:
         core.terms(duplicate_window_minutes=WINDOW)

@@ -1,6 +1,6 @@
 """STOP and START: which texts are, whom they concern, what they end, and that one text confirms them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from core_support import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
 from gateway_core import notices, opting, optouts, owed, process
 from gateway_core.accounts import Terms
@@ -187,6 +188,73 @@ def test_what_an_operator_forbids_a_handset_cannot_allow(core: World) -> None:
     assert code(core, account=OTHER) == "opted_out"
     say(core, "start")
     assert code(core) == "opted_out"
+
+
+@pytest.mark.parametrize("source", ["operator", "account"])
+def test_nor_where_the_handset_had_said_it_first(core: World, source: str) -> None:
+    say(core, "stop")
+    (before,) = core.rows(tables.opt_out)
+    assert keep(core, Said(PHONE, f"account:{ACCOUNT}", active=True, source=source, words="by letter")) == [
+        True
+    ]
+    say(core, "start")
+    assert code(core) == "opted_out"
+    (row,) = core.rows(tables.opt_out)
+    assert (row.source, row.words, row.since_at) == (source, "by letter", before.since_at)
+
+
+def test_a_carrier_does_not_take_over_what_an_operator_forbade(core: World) -> None:
+    keep(core, Said(PHONE, f"account:{ACCOUNT}", active=True, source="operator"))
+    assert keep(core, Said(PHONE, f"account:{ACCOUNT}", active=True, source="carrier")) == [False]
+    assert core.rows(tables.opt_out)[0].source == "operator"
+
+
+def keep(core: World, said: Said) -> list[bool]:
+    return core.gateway.writer.put(
+        lambda conn, units: [opting.keep(conn, core.gateway.context, units)], said
+    ).result(10)
+
+
+def test_of_several_processes_that_hear_it_at_once_one_writes_it(database_url: str, core: World) -> None:
+    with process.opened(database_url) as second:
+        said = [Said(f"+4477009{n:05}", optouts.ALL, active=True, source="carrier") for n in range(30)]
+        asks = [
+            partial(gateway.writer.put, _say_it, (gateway, said)) for gateway in [core.gateway, second] * 4
+        ]
+        changed = [future.result(10) for future in at_once(asks)]
+    assert [sum(one) for one in zip(*changed, strict=True)] >= [1] * 30
+    assert count(core.url, tables.opt_out) == 30
+
+
+def _say_it(conn: Connection, units: Sequence[tuple[Gateway, list[Said]]]) -> list[list[bool]]:
+    return [optouts.say(conn, gateway.ids, said) for gateway, said in units]
+
+
+@pytest.mark.parametrize(
+    ("written", "number", "handset"),
+    [
+        ("2025550123", "+12025550100", "+12025550123"),  # as in its own country, not Egypt's +20
+        ("12025550123", "+12025550100", "+12025550123"),
+        ("612345678", "+34612345679", "+34612345678"),  # nor Australia's +61
+        ("9876543210", "+919876543211", "+919876543210"),  # nor Iran's +98
+        ("13800138000", "+8613800138001", "+8613800138000"),  # nor the United States' +1
+        ("20123456", "+4520123457", "+4520123456"),
+        ("3331234567", "+393331234568", "+393331234567"),
+        ("447700900123", "+447700900900", "+447700900123"),
+        ("07700900123", "+447700900900", "+447700900123"),
+        ("00447700900123", "+12025550100", "+447700900123"),
+        ("447700900123", "+12025550100", "+447700900123"),  # a visitor
+        ("447700900123", "+4484433", "+447700900123"),
+        ("Vodafone", "+447700900900", "Vodafone"),
+    ],
+)
+def test_who_said_it_however_its_network_writes_it(
+    core: World, written: str, number: str, handset: str
+) -> None:
+    if number != OURS:
+        core.add(tables.number, {"id": 9, "msisdn": number, "account_id": ACCOUNT, "forward_to": []})
+    core.deliver(MO("mo-1", written, number, "STOP"))
+    assert [row.handset for row in core.rows(tables.opt_out)] == [handset]
 
 
 def test_a_carrier_that_says_so_is_believed(core: World) -> None:
