@@ -64,7 +64,7 @@ def record_answers(conn: Connection, units: Sequence[Answered]) -> list[None]:
     if not news:
         return [None] * len(units)
     at = clock.now()
-    conn.execute(_NOTE, [_filled(unit.answer, at) for unit in news.values()])
+    conn.execute(_NOTE, [_filled(unit.answer, at, open_attempts[ref].receipt) for ref, unit in news.items()])
     held = messages.lock(conn, {open_attempts[ref].message_id for ref in news})
     by_segment = _by_segment(conn, held.values())
     units_of = {open_attempts[ref].message_id: unit for ref, unit in news.items()}
@@ -128,7 +128,9 @@ def _keep_optouts(conn: Connection, context: Context, units: Sequence[Answered])
 
 
 def _unanswered(conn: Connection, refs: Sequence[int]) -> dict[int, Any]:
-    rows = conn.execute(select(_a.id, _a.message_id).where(_a.id.in_(refs), _a.answered_at.is_(None)))
+    rows = conn.execute(
+        select(_a.id, _a.message_id, _a.receipt).where(_a.id.in_(refs), _a.answered_at.is_(None))
+    )
     return {row.id: row for row in rows}
 
 
@@ -143,18 +145,19 @@ def says_nothing(answer: Answer) -> bool:
     return _outcome(answer) is None
 
 
-def _filled(answer: Answer, at: int) -> dict[str, Any]:
+def _filled(answer: Answer, at: int, receipt: str | None) -> dict[str, Any]:
+    """What its attempt is to say. A receipt came before it: it was accepted, whatever the answer says."""
     return {
         "attempt": answer.ref,
         "at": at,
-        "said": _outcome(answer),
+        "said": "accepted" if receipt else _outcome(answer),
         "their_words": storable(str(answer.error)) if answer.error else "",
         "ref": answer.carrier_ref,
     }
 
 
 def _by_segment(conn: Connection, held: Iterable[Current]) -> dict[int, dict[int, Any]]:
-    """By message: each segment's attempt that counts: an accepted one, else the newest."""
+    """By message: each segment's attempt that counts: an accepted one, at best with a receipt, else the newest."""
     rows = conn.execute(
         select(_a.message_id, _a.segment, _a.fence, _a.outcome, _a.words, _a.receipt)
         .where(_a.message_id.in_([was.id for was in held]))
@@ -163,7 +166,8 @@ def _by_segment(conn: Connection, held: Iterable[Current]) -> dict[int, dict[int
     found: dict[int, dict[int, Any]] = {}
     for row in rows:
         of_message = found.setdefault(row.message_id, {})
-        if row.segment not in of_message or of_message[row.segment].outcome != "accepted":
+        old = of_message.get(row.segment)
+        if old is None or old.outcome != "accepted" or (row.receipt and not old.receipt):
             of_message[row.segment] = row
     return found
 

@@ -9,12 +9,15 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
-from gateway_core.storage import clock, tables
+from gateway_core.storage import clock, ids, tables
 
 _LONGEST = (
     64  # characters of an id that is read as a number; the octets of SMPP's message_id (SMPP 3.4 §5.2.23)
 )
 _INFER_MS = 30 * clock.MINUTE  # between a submit without an answer and a receipt that can only be its
+_SKEW_MS = 5 * clock.SECOND  # between the clocks of two machines of ours
+_LATEST_MS = 3 * clock.DAY  # after a text's validity: an id in a receipt still later is of another text
+_OLDEST_MS = 7 * clock.DAY  # texts that wait longer than this for their submit are not looked for
 _SAME_DIGITS = 7  # of a handset, from its end: networks write what is before them in several ways
 
 
@@ -54,21 +57,16 @@ class Found(NamedTuple):
 
 
 _a, _m = tables.attempt.c, tables.message.c
-_OF = select(_a.id, _a.message_id, _a.carrier_ref, _a.route_id, _m.to).join_from(
-    tables.attempt, tables.message, _a.message_id == _m.id
-)
+_OF = select(
+    _a.id, _a.message_id, _a.carrier_ref, _a.route_id, _a.written_at, _m.to, _m.expires_at
+).join_from(tables.attempt, tables.message, _a.message_id == _m.id)
 
 
 def find(conn: Connection, seen: Sequence[Seen]) -> list[Found | None]:
-    """The attempt of each; None: nobody's yet."""
+    """The attempt of each that names it; None: nobody's yet."""
     echoed = _by_echo(conn, seen)
     by_id = _by_id(conn, [one for one in seen if one.echoed_ref not in echoed])
-    found = [echoed.get(one.echoed_ref or 0) or _newest(by_id, one) for one in seen]
-    left = [one for one, known in zip(seen, found, strict=True) if known is None and one.handset]
-    inferred = _inferred(conn, left)
-    return [
-        known or inferred.get((one.route_id, one.handset)) for one, known in zip(seen, found, strict=True)
-    ]
+    return [echoed.get(one.echoed_ref or 0) or _newest(by_id, one) for one in seen]
 
 
 def _by_echo(conn: Connection, seen: Sequence[Seen]) -> dict[int, Found]:
@@ -91,35 +89,79 @@ def _by_id(conn: Connection, seen: Sequence[Seen]) -> dict[tuple[str, int], list
 
 
 def _newest(by_id: dict[tuple[str, int], list[Any]], one: Seen) -> Found | None:
-    """Carriers use their ids again: the newest one counts that went to this handset."""
+    """Carriers use their ids again: the newest one counts that went to this handset and may still get a receipt."""
     for row in reversed(by_id.get((one.carrier_ref, one.route_id), [])):
-        if not one.handset or row.to[-_SAME_DIGITS:] == one.handset[-_SAME_DIGITS:]:
+        if _is_of(row, one) and one.received_at <= row.expires_at + _LATEST_MS:
             return Found(row.id, row.message_id)
     return None
 
 
-def _inferred(conn: Connection, seen: Sequence[Seen]) -> dict[tuple[int, str], Found]:
-    """By route and handset: the one submit to it whose answer never came, where there is exactly one."""
-    if not seen:
-        return {}
-    rows = conn.execute(
-        select(_a.id, _a.message_id, _a.route_id, _a.written_at, _m.to)
-        .join_from(tables.message, tables.attempt, _a.message_id == _m.id)
-        .where(
-            tables.WAITING,
-            _m.state == "UNCERTAIN",
-            _m.to.in_({one.handset for one in seen}),
-            _a.outcome.is_(None),
-        )
-    ).all()
-    found = {}
+def _is_of(row: Any, one: Seen) -> bool:
+    """Whether it may be of this submit: not written after it, and to this handset as far as it names one."""
+    same = not one.handset or _end(row.to) == _end(one.handset)
+    return same and row.written_at <= one.received_at + _SKEW_MS
+
+
+def _end(handset: str) -> str:
+    return handset[-_SAME_DIGITS:]
+
+
+# --- by inference -------------------------------------------------------------------------------------------
+
+
+def infer(conn: Connection, seen: Sequence[Seen]) -> list[Found | None]:
+    """Of receipts that nobody knew for a while: the one text to the handset whose answer never came.
+
+    None where another text of that route to that handset has no answer yet, or two unknown receipts may be its.
+    """
+    refs: dict[tuple[int, str], set[str]] = {}
     for one in seen:
-        fitting = [
-            row
-            for row in rows
-            if (row.route_id, row.to) == (one.route_id, one.handset)
-            and abs(row.written_at - one.received_at) <= _INFER_MS
-        ]
-        if len(fitting) == 1:
-            found[one.route_id, one.handset] = Found(fitting[0].id, fitting[0].message_id, inferred=True)
-    return found
+        refs.setdefault((one.route_id, _end(one.handset)), set()).add(one.carrier_ref)
+    alone = [one for one in seen if one.handset and len(refs[one.route_id, _end(one.handset)]) == 1]
+    rows = _unanswered(conn, alone)
+    return [_only(conn, rows, one) if one in alone else None for one in seen]
+
+
+def _unanswered(conn: Connection, seen: Sequence[Seen]) -> list[Any]:
+    """The submits of UNCERTAIN messages that have no answer."""
+    if not seen:
+        return []
+    times = [one.received_at for one in seen]
+    return list(
+        conn.execute(
+            select(_a.id, _a.message_id, _a.segment, _a.route_id, _a.written_at, _m.to)
+            .join_from(tables.message, tables.attempt, _a.message_id == _m.id)
+            .where(
+                tables.WAITING,
+                _m.state == "UNCERTAIN",
+                _a.outcome.is_(None),
+                _a.written_at.between(min(times) - _INFER_MS, max(times) + _SKEW_MS),
+            )
+            .order_by(_a.id)
+        )
+    )
+
+
+def _only(conn: Connection, rows: Sequence[Any], one: Seen) -> Found | None:
+    fitting = [
+        row
+        for row in rows
+        if row.route_id == one.route_id and _is_of(row, one) and row.written_at >= one.received_at - _INFER_MS
+    ]
+    if len({(row.message_id, row.segment) for row in fitting}) != 1 or _has_rival(conn, fitting[-1], one):
+        return None
+    return Found(fitting[-1].id, fitting[-1].message_id, inferred=True)
+
+
+def _has_rival(conn: Connection, row: Any, one: Seen) -> bool:
+    """Whether another text to the handset has an unanswered submit too, whatever became of that text meanwhile."""
+    accounts = select(tables.account.c.id)  # for the index, which begins with the account
+    since = (one.received_at - _INFER_MS - _OLDEST_MS - ids.EPOCH) << 22
+    rival = (
+        select(_a.id)
+        .join_from(tables.message, tables.attempt, _a.message_id == _m.id)
+        .where(_m.account_id.in_(accounts), _m.to == row.to, _m.id > since, _m.id != row.message_id)
+        .where(_a.route_id == one.route_id, _a.outcome.is_(None))
+        .where(_a.written_at.between(one.received_at - _INFER_MS, one.received_at + _SKEW_MS))
+    )
+    return conn.execute(rival.limit(1)).first() is not None

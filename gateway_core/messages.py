@@ -48,10 +48,8 @@ _RECEIPTS = frozenset({_A.RECEIPTS})
 MOVES: dict[tuple[State, State], frozenset[Actor]] = {
     (_S.HELD, _S.QUEUED): _SWEEPER | {_A.OPERATOR},
     (_S.HELD, _S.CANCELLED): _PEOPLE,
-    (_S.HELD, _S.EXPIRED): _SWEEPER,
     (_S.QUEUED, _S.HELD): _DISPATCH,
     (_S.QUEUED, _S.CANCELLED): _PEOPLE,
-    (_S.QUEUED, _S.EXPIRED): _DISPATCH | _SWEEPER,
     (_S.QUEUED, _S.FAILED): _DISPATCH | {_A.SUBMIT},  # opted_out, no_route
     (_S.QUEUED, _S.CLAIMED): _DISPATCH,
     (_S.CLAIMED, _S.QUEUED): _DISPATCH | _SWEEPER,  # nothing journalled for this fence: safe
@@ -73,6 +71,14 @@ MOVES: dict[tuple[State, State], frozenset[Actor]] = {
         for old in (_S.UNCERTAIN, _S.SUBMITTED)
         for new in (_S.EXPIRED, _S.UNDELIVERED, _S.DELIVERED)
     },
+    # A text that waits to be sent again needs not be: its first submit arrived.
+    **{
+        (old, new): _RECEIPTS
+        for old in (_S.HELD, _S.QUEUED)
+        for new in (_S.SUBMITTED, _S.UNDELIVERED, _S.DELIVERED)
+    },
+    (_S.HELD, _S.EXPIRED): _SWEEPER | _RECEIPTS,
+    (_S.QUEUED, _S.EXPIRED): _DISPATCH | _SWEEPER | _RECEIPTS,
     (_S.UNKNOWN, _S.EXPIRED): _RECEIPTS,
     (_S.UNKNOWN, _S.UNDELIVERED): _RECEIPTS,
     (_S.UNKNOWN, _S.DELIVERED): _RECEIPTS,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from gateway_core import messages, moves, routing
+from gateway_core import messages, moves, receipts, routing
 from gateway_core.gateway import Gateway
 from gateway_core.jobs.queue import DISPATCH
 from gateway_core.messages import Actor, Current, State
@@ -89,7 +89,9 @@ def _lose(conn: Connection, units: Sequence[_Lost]) -> list[None]:
     held = messages.lock(conn, {unit.flying.message_id for unit in units})
     unanswered = set(
         conn.execute(
-            select(_a.message_id).where(_a.id.in_([unit.flying.ref for unit in units]), _a.outcome.is_(None))
+            select(_a.message_id).where(
+                _a.id.in_([unit.flying.ref for unit in units]), _a.answered_at.is_(None)
+            )
         ).scalars()
     )
     todo = {}
@@ -98,6 +100,7 @@ def _lose(conn: Connection, units: Sequence[_Lost]) -> list[None]:
         if was.id in unanswered and was.state == State.SUBMITTING:
             todo[was.id] = uncertain(was, unit.route, unit.wait_ms, Actor.DISPATCH, unit.reason)
     moves.make(conn, units[0].context, list(todo.values()))
+    receipts.settle(conn, units[0].context, todo)
     return [None] * len(units)
 
 
@@ -111,6 +114,7 @@ def _stray(conn: Connection, units: Sequence[_Strays]) -> list[None]:
             if was.state == State.SUBMITTING
         ]
         moves.make(conn, unit.context, todo)
+        receipts.settle(conn, unit.context, [move.was.id for move in todo])
     return [None] * len(units)
 
 

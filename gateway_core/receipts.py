@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client import Counter
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway_core import matching, messages, moves
-from gateway_core.matching import Seen
+from gateway_core.matching import Found, Seen
 from gateway_core.messages import FINAL, Actor, Current, State
 from gateway_core.moves import Context, Move
 from gateway_core.sms import DLR, DlrState
@@ -51,8 +51,21 @@ def _upsert(dialect: Any) -> Any:
 _STORE = {"sqlite": _upsert(sqlite), "postgresql": _upsert(postgresql)}
 _MATCHED = (
     update(tables.receipt)
-    .where(_r.carrier_ref == bindparam("ref"), _r.route_id == bindparam("route"), _r.attempt_id.is_(None))
+    .where(
+        *(_r.carrier_ref == bindparam("ref"), _r.route_id == bindparam("route")),
+        # carriers may use one id for several texts, and even at the same time
+        *(
+            _r.handset == bindparam("to"),
+            _r.echoed_ref.is_not_distinct_from(bindparam("echo", type_=BigInteger)),
+        ),
+        _r.attempt_id.is_(None),
+    )
     .values(attempt_id=bindparam("attempt"), inferred=bindparam("guessed"), due_at=None)
+)
+_INFERRED = (  # what else is said under this id is of it as well
+    update(tables.attempt)
+    .where(_a.id == bindparam("attempt"), _a.carrier_ref.is_(None))
+    .values(carrier_ref=bindparam("ref"))
 )
 _NOTE = (
     update(tables.attempt)
@@ -72,30 +85,37 @@ def store(conn: Connection, context: Context, dlrs: Sequence[tuple[int, DLR]]) -
     )
 
 
-def _match(conn: Connection, context: Context, seen: Sequence[Seen]) -> None:
+def _match(
+    conn: Connection, context: Context, seen: Sequence[Seen], *, infer: bool = False
+) -> list[Found | None]:
     """Note whose they are, and apply them."""
-    pairs = [(one, of) for one, of in zip(seen, matching.find(conn, seen), strict=True) if of]
+    found = matching.find(conn, seen)
+    if infer:
+        left = [one for one, of in zip(seen, found, strict=True) if of is None]
+        inferred = dict(zip(left, matching.infer(conn, left), strict=True))
+        found = [of or inferred.get(one) for one, of in zip(seen, found, strict=True)]
+    pairs = [(one, of) for one, of in zip(seen, found, strict=True) if of]
     if pairs:
-        conn.execute(
-            _MATCHED,
-            [
-                {
-                    "ref": one.carrier_ref,
-                    "route": one.route_id,
-                    "attempt": of.attempt_id,
-                    "guessed": of.inferred,
-                }
-                for one, of in pairs
-            ],
-        )
-    apply(
-        conn,
-        context,
-        [
-            Match(of.attempt_id, of.message_id, DlrState(one.state), one.words, of.inferred)
-            for one, of in pairs
-        ],
-    )
+        conn.execute(_MATCHED, [_matched(one, of) for one, of in pairs])
+    guessed = [{"attempt": of.attempt_id, "ref": one.carrier_ref} for one, of in pairs if of.inferred]
+    if guessed:
+        conn.execute(_INFERRED, guessed)
+    matches = [
+        Match(of.attempt_id, of.message_id, DlrState(one.state), one.words, of.inferred) for one, of in pairs
+    ]
+    apply(conn, context, matches)
+    return found
+
+
+def _matched(one: Seen, of: Found) -> dict[str, Any]:
+    return {
+        "ref": one.carrier_ref,
+        "route": one.route_id,
+        "to": one.handset,
+        "echo": one.echoed_ref,
+        "attempt": of.attempt_id,
+        "guessed": of.inferred,
+    }
 
 
 def _row(context: Context, route_id: int, dlr: DLR, at: int) -> dict[str, Any]:
@@ -140,14 +160,21 @@ def look_again(conn: Connection, context: Context) -> int:
     due = conn.execute(
         select(_r.id, *_SEEN).where(_r.attempt_id.is_(None), _r.due_at <= now).limit(500)
     ).all()
-    for row in due:
+    found = _match(conn, context, [Seen(*row[1:]) for row in due], infer=True)
+    for row in [row for row, of in zip(due, found, strict=True) if of is None]:
         later = [row.received_at + minutes * clock.MINUTE for minutes in _LOOK_AGAIN_MINUTES]
         due_at = next((at for at in later if at > now), None)  # NULL: an orphan, kept and counted
         conn.execute(update(tables.receipt).where(_r.id == row.id).values(due_at=due_at))
         ORPHANS.inc(due_at is None)
-    if due:
-        _match(conn, context, [Seen(*row[1:]) for row in due])
     return len(due)
+
+
+def settle(conn: Connection, context: Context, message_ids: Collection[int]) -> None:
+    """Messages that nobody will answer any more: what their receipts said meanwhile is applied now."""
+    if not message_ids:
+        return
+    told = select(_a.message_id).where(_a.message_id.in_(sorted(message_ids)), _a.receipt.is_not(None))
+    roll_up(conn, context, dict.fromkeys(conn.execute(told).scalars(), ""))
 
 
 def apply(conn: Connection, context: Context, matches: Sequence[Match]) -> None:
@@ -197,6 +224,8 @@ def roll_up(
     conn: Connection, context: Context, words: dict[int, str], inferred: Collection[int] = ()
 ) -> None:
     """Move messages (id: the carrier's words) to what the receipts of all their segments say together."""
+    if not words:
+        return
     held = messages.lock(conn, words)
     said = _said(conn, held.values())
     todo = []
@@ -250,4 +279,4 @@ def _together(was: Current, said: dict[int, DlrState | None], *, one_decides: bo
         return None
     if all(end == State.DELIVERED for end in ends):
         return State.DELIVERED
-    return State.SUBMITTED if was.state == State.UNCERTAIN else None
+    return State.SUBMITTED if was.state in {State.UNCERTAIN, State.QUEUED, State.HELD} else None

@@ -139,6 +139,7 @@ def _recover_dead(conn: Connection, units: Sequence[_Sweep]) -> list[int]:
     held = _m.state.in_(["CLAIMED", "SUBMITTING"])
     lost = _find(conn, tables.WAITING, held, _m.owner_id.in_(dead))
     moves.make(conn, units[0].context, [_recover(units[0], was) for was in lost])
+    receipts.settle(conn, units[0].context, [was.id for was in lost])
     return [len(lost)] * len(units)
 
 

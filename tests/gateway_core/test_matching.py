@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import time_machine
 from core_support import FAKE, PHONE, route_row, wait_for
-from fake_carriers import FakeCarrier, FakeWorld, fake_world, say_nothing
+from fake_carriers import FakeCarrier, FakeWorld, accept_all, fake_world, say_nothing
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_core import matching, receipts
+from gateway_core.errors import CarrierError, CarrierRejected, CarrierThrottled, CarrierUnavailable
 from gateway_core.messages import State
 from gateway_core.sms import DLR, MT, Answer, DlrState
 from gateway_core.storage import clock, tables
@@ -141,42 +142,158 @@ def uncertain(core: FakeWorld, to: str = PHONE) -> int:
     return message
 
 
+def look_again(core: FakeWorld) -> None:
+    for row in core.rows(tables.receipt):
+        if row.due_at:
+            core.change(tables.receipt, row.id, due_at=0)
+    core.sweep()
+
+
 def test_what_can_only_be_one_text_proves_it_and_says_that_it_was_inferred(made: World) -> None:
     core = made()
     message = uncertain(core)
+    core.deliver(DLR("never seen", DlrState.ENROUTE, 0, handset=PHONE), route_id=FAKE)
     core.deliver(DLR("never seen", D, 1, handset=PHONE), route_id=FAKE)
+    assert core.state(message) == State.UNCERTAIN  # whose it is may still be said by a late answer
+    look_again(core)
     assert core.state(message) == State.DELIVERED
     assert core.message(message)["reason"] == "inferred"
-    (row,) = core.rows(tables.receipt)
-    assert (row.inferred, row.attempt_id is None) == (True, False)
+    assert [(row.inferred, row.attempt_id is None) for row in core.rows(tables.receipt)] == [
+        (True, False),
+        (True, False),
+    ]
 
 
-@pytest.mark.parametrize("why", ["two of them", "another handset", "no handset", "another route", "long ago"])
+def test_what_is_said_later_under_an_inferred_id_is_of_it_too(made: World) -> None:
+    core = made()
+    message = uncertain(core)
+    core.deliver(DLR("never seen", DlrState.ACCEPTED, 0, handset=PHONE), route_id=FAKE)
+    look_again(core)
+    assert core.state(message) == State.SUBMITTED
+    core.deliver(DLR("never seen", D, 1, handset=PHONE), route_id=FAKE)
+    assert core.state(message) == State.DELIVERED
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        "two of them",
+        "two receipts",
+        "another handset",
+        "no handset",
+        "another route",
+        "long ago",
+        "before it",
+    ],
+)
 def test_what_may_be_another_text_proves_nothing(made: World, why: str) -> None:
     core = made()
     message = uncertain(core)
     if why == "two of them":
         uncertain(core)
     handset = {"another handset": "+447700900124", "no handset": ""}.get(why, PHONE)
-    with time_machine.travel(clock.now() / 1000 + (31 * 60 if why == "long ago" else 0)):
-        core.deliver(
-            DLR("never seen", D, 1, handset=handset), route_id=ELSEWHERE if why == "another route" else FAKE
-        )
+    later = {"long ago": 31 * 60, "before it": -60}.get(why, 0)
+    route_id = ELSEWHERE if why == "another route" else FAKE
+    with time_machine.travel(clock.now() / 1000 + later):
+        core.deliver(DLR("never seen", D, 1, handset=handset), route_id=route_id)
+        if why == "two receipts":
+            core.deliver(DLR("never seen either", D, 1, handset=handset), route_id=route_id)
+    look_again(core)
     assert core.state(message) == State.UNCERTAIN
     assert core.rows(tables.receipt)[0].attempt_id is None
 
 
-def test_a_receipt_before_the_submit_is_given_up_is_inferred_later(made: World) -> None:
+def test_a_receipt_of_a_text_whose_answer_is_on_its_way_is_not_another_ones(made: World) -> None:
+    core = made()
+    lost = uncertain(core)
+    flying = core.accept()
+    core.dispatch()
+    core.deliver(DLR(f"f-{core.carrier.written[-1][0].ref}", D, 1, handset=PHONE), route_id=FAKE)
+    look_again(core)
+    assert (core.state(lost), core.state(flying)) == (State.UNCERTAIN, State.SUBMITTING)
+    accept_all(core.carrier, core.carrier.written[-1])
+    core.settle()
+    assert (core.state(lost), core.state(flying)) == (State.UNCERTAIN, State.DELIVERED)
+
+
+def test_the_lost_submit_of_a_text_that_was_sent_again_is_a_rival(made: World) -> None:
+    core = made(resend_wait_seconds=0)
+    twice = uncertain(core)
+    core.plan(accept_all)
+    core.until(twice, State.SUBMITTED)
+    made(resend_wait_seconds=60)
+    lost = uncertain(core)
+    core.deliver(DLR("never seen", D, 1, handset=PHONE), route_id=FAKE)
+    look_again(core)
+    assert (core.state(lost), core.state(twice)) == (State.UNCERTAIN, State.SUBMITTED)
+
+
+@pytest.mark.parametrize("by", ["our reference", "inference"])
+def test_a_receipt_that_comes_before_its_answer_is_lost_is_kept(made: World, by: str) -> None:
     core = made()
     core.plan(say_nothing)
     message = core.accept()
     core.dispatch()
-    core.deliver(DLR("never seen", D, 1, handset=PHONE), route_id=FAKE)
+    ref = core.carrier.written[0][0].ref if by == "our reference" else None
+    core.deliver(DLR("never seen", D, 1, handset=PHONE, ref=ref), route_id=FAKE)
     assert core.state(message) == State.SUBMITTING
-    wait_for(lambda: core.tick() or core.state(message) == State.UNCERTAIN)
-    core.change(tables.receipt, core.rows(tables.receipt)[0].id, due_at=0)
-    core.sweep()
+    wait_for(lambda: core.tick() or core.state(message) != State.SUBMITTING)
+    look_again(core)
     assert core.state(message) == State.DELIVERED
+    assert core.path(message) == ["QUEUED", "CLAIMED", "SUBMITTING", "UNCERTAIN", "DELIVERED"]
+
+
+def test_a_text_that_waits_to_be_sent_again_is_not_once_a_receipt_proves_it(made: World) -> None:
+    core = made(resend_wait_seconds=0)
+    message = uncertain(core)
+    ref = core.carrier.written[0][0].ref
+    wait_for(lambda: core.sweep() and core.state(message) == State.QUEUED)
+    core.deliver(DLR("x", D, 1, handset=PHONE, ref=ref), route_id=FAKE)
+    core.dispatch()
+    assert core.state(message) == State.DELIVERED
+    assert len(core.carrier.written) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [CarrierRejected("1", "no"), CarrierThrottled("later", 60), CarrierUnavailable("down")]
+)
+def test_an_answer_cannot_deny_what_a_receipt_has_proved(made: World, error: CarrierError) -> None:
+    core = made()
+    core.plan(say_nothing)
+    message = core.accept()
+    core.dispatch()
+    ((mt,),) = core.carrier.written
+    core.deliver(DLR("x", D, 1, ref=mt.ref), route_id=FAKE)
+    core.carrier.host.answered([Answer(mt.ref, error=error)])
+    core.settle()
+    assert core.state(message) == State.DELIVERED
+
+
+def test_an_id_is_forgotten_with_its_text(made: World) -> None:
+    core = made()
+    core.plan(with_id("7"))
+    old = core.accept()
+    core.dispatch()
+    core.change(tables.message, old, expires_at=clock.now() - 4 * clock.DAY)
+    core.deliver(DLR("7", D, 1, handset=PHONE), route_id=FAKE)
+    assert core.state(old) == State.SUBMITTED
+    assert core.rows(tables.receipt)[0].attempt_id is None
+
+
+def test_one_id_of_two_handsets_at_once(made: World) -> None:
+    """Both receipts come before the answers; what is found for one is not found for the other."""
+    core = made()
+    core.plan(say_nothing)
+    core.deliver(DLR("7", D, 1, handset="+447700900124"), route_id=FAKE)
+    core.deliver(DLR("7", D, 2, handset=PHONE), route_id=FAKE)
+    core.plan(with_id("7"))
+    one = core.accept(PHONE)
+    core.dispatch()
+    assert core.state(one) == State.DELIVERED
+    assert [row.attempt_id is None for row in core.rows(tables.receipt)] == [True, False]
+    two = core.accept("+447700900124")
+    core.dispatch()
+    assert core.state(two) == State.DELIVERED
 
 
 # --- parts and contradictions -------------------------------------------------------------------------------
