@@ -125,10 +125,17 @@ class Account:
     limited: bool = False  # whether any limit in segments is set: asked for each text
 
 
+_a = tables.account.c
+_ACCOUNTS = select(_a.id, _a.name, _a.billing, _a.currency, _a.credit_limit, _a.terms)
+
+
 def load(conn: Connection) -> dict[int, Account]:
-    a = tables.account.c
-    rows = conn.execute(select(a.id, a.name, a.billing, a.currency, a.credit_limit, a.terms))
-    return {row.id: _account(row) for row in rows}
+    return {row.id: _account(row) for row in conn.execute(_ACCOUNTS)}
+
+
+def get(conn: Connection, account_id: int) -> Account:
+    """As its row is now. Raises NoResultFound."""
+    return _account(conn.execute(_ACCOUNTS.where(_a.id == account_id)).one())
 
 
 def _account(row: Any) -> Account:

@@ -123,11 +123,27 @@ def _pool(snapshot: Snapshot, account: Account, to: str, route: Route) -> tuple[
     pool = snapshot.pool(account.id)
     if len(pool) < 2:
         return ()
-    rules = snapshot.sender_id_rules
-    taken = [one for one in pool if not route.sender_ids or routing.is_among(one, route.sender_ids)]
-    return (
-        tuple(one for one in taken if routing.sender_id_at(rules, to, one) == one) if rules else tuple(taken)
+    return tuple(
+        one
+        for one in pool
+        if (not route.sender_ids or routing.is_among(one, route.sender_ids))
+        and routing.passes(snapshot.sender_id_rules, to, one)
     )
+
+
+def _default(snapshot: Snapshot, account: Account, to: str) -> str:
+    """The first of the account's numbers that destination and routes take; else the first one."""
+    pool = snapshot.pool(account.id)
+    if len(pool) < 2 or not to:
+        return pool[0] if pool else ""
+    wanted = (routing.Wanted(to, account.name, one, account.terms.test) for one in pool)
+    taken = (
+        one.sender_id
+        for one in wanted
+        if routing.passes(snapshot.sender_id_rules, to, one.sender_id)
+        and any(routing.takes(route, one) for route in snapshot.routes)
+    )
+    return next(taken, pool[0])
 
 
 def check_destination(snapshot: Snapshot, account: Account, to: str) -> int:
@@ -163,7 +179,7 @@ def route_for(snapshot: Snapshot, account: Account, to: str, sender_id: str = ""
 
 def sender_id_for(snapshot: Snapshot, account: Account, wanted: str, to: str = "") -> str:
     """What the handset will show; `to`: as its destination takes it. Raises SenderIDNotAllowed."""
-    chosen = wanted or account.terms.sender_id or snapshot.default_number(account.id) or ""
+    chosen = wanted or account.terms.sender_id or _default(snapshot, account, to)
     number = snapshot.numbers.get(chosen)
     own = number is not None and number.account_id in {account.id, None}
     if chosen and (own or chosen == account.terms.sender_id):

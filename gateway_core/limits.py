@@ -205,7 +205,13 @@ def forget(conn: Connection, units: Sequence[int]) -> list[int]:
 
 
 def _forget_some(conn: Connection, most: int) -> int:
-    old = select(_r.account_id, _r.key).where(_r.free_at < bindparam("now")).limit(most)
+    # without those that an accepting transaction holds: it locks them in its own order
+    old = (
+        select(_r.account_id, _r.key)
+        .where(_r.free_at < bindparam("now"))
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
     statement = delete(tables.rate).where(
         tuple_(_r.account_id, _r.key).in_(old), _r.free_at < bindparam("now")
     )

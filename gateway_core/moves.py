@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, insert, update
 
-from gateway_core import ledger, notices, refunds
+from gateway_core import alarms, ledger, notices, refunds
 from gateway_core.accounts import Account
 from gateway_core.messages import FINAL, Actor, Current, State, may_move
 from gateway_core.refunds import End
@@ -84,8 +84,22 @@ def make(conn: Connection, context: Context, moves: Sequence[Move]) -> None:
     ended = [move for move in moves if move.new in FINAL]
     if ended:
         ends = [End(move.was, move.new) for move in ended]
-        ledger.record(conn, context.ids, refunds.entries(conn, context.accounts, ends))
+        _record_money(conn, context, refunds.entries(conn, context.accounts, ends))
         notices.owe(conn, context.ids, _receipts(context, ended))
+
+
+def _record_money(conn: Connection, context: Context, entries: Sequence[ledger.Entry]) -> None:
+    """With an alarm where what is charged again takes a balance down to its level."""
+    taken = sorted({entry.account_id for entry in entries if entry.amount < 0})
+    before = ledger.lock(conn, taken) if taken else {}
+    ledger.record(conn, context.ids, entries)
+    if taken:
+        after = {
+            one: left + sum(entry.amount for entry in entries if entry.account_id == one)
+            for one, left in before.items()
+        }
+        accounts = [context.accounts[one] for one in taken]
+        alarms.owe_credit_alarms(conn, context.ids, accounts, before, after)
 
 
 def record(conn: Connection, ids: Ids, events: Sequence[tuple[int, str, str, str, str]]) -> None:

@@ -111,13 +111,24 @@ def is_among(sender_id: str, allowed: Collection[str]) -> bool:
 
 def sender_id_at(rules: Sequence[SenderIDRule], to: str, sender_id: str) -> str:
     """What the handset shows there: the sender ID, or what its destination wants instead. Raises SenderIDNotAllowed."""
+    rule = _rule_at(rules, to)
+    if rule is None or is_among(sender_id, rule.allowed):
+        return sender_id
+    if rule.instead:
+        return rule.instead
+    raise SenderIDNotAllowed(f"{rule.prefix} takes no texts from {sender_id}")
+
+
+def passes(rules: Sequence[SenderIDRule], to: str, sender_id: str) -> bool:
+    """Whether its destination shows the sender ID as it is."""
+    rule = _rule_at(rules, to)
+    return rule is None or is_among(sender_id, rule.allowed)
+
+
+def _rule_at(rules: Sequence[SenderIDRule], to: str) -> SenderIDRule | None:
     by_prefix = {rule.prefix: rule for rule in rules}
     prefix = numbers.longest_prefix(to, by_prefix) if by_prefix else None
-    if prefix is None or is_among(sender_id, by_prefix[prefix].allowed):
-        return sender_id
-    if by_prefix[prefix].instead:
-        return by_prefix[prefix].instead
-    raise SenderIDNotAllowed(f"{prefix} takes no texts from {sender_id}")
+    return None if prefix is None else by_prefix[prefix]
 
 
 def _by_weight(routes: Sequence[Route], roll: Callable[[], float]) -> list[Route]:

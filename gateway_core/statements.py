@@ -22,6 +22,8 @@ from gateway_core.storage.ids import Ids
 from gateway_core.storage.prepared import Prepared
 
 _PAGE = 5000  # entries that are read at a time
+# After a month's end: what is entered in its last moment is committed by then.
+_SETTLED_MS = 10 * clock.MINUTE
 _e, _s, _m, _a = tables.ledger_entry.c, tables.statement.c, tables.message.c, tables.account.c
 
 
@@ -101,9 +103,10 @@ def _entries(conn: Connection, account_id: int, since: int, until: int) -> Any:
 
 def due(reader: Engine, accounts: Sequence[Account]) -> list[tuple[Account, str]]:
     """Accounts whose last month has no statement yet, with that month. None for months before they were made."""
-    now = clock.now()
+    now = clock.now() - _SETTLED_MS
+    months = sorted({month_before(now, account.terms.timezone) for account in accounts})
     with reader.connect() as conn:
-        made = set(conn.execute(select(_s.account_id, _s.month)).all()) if accounts else set()
+        made = set(conn.execute(select(_s.account_id, _s.month).where(_s.month.in_(months))).all())
         created: dict[int, int] = dict(conn.execute(select(_a.id, _a.created_at)).all())
     found = []
     for account in accounts:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from gateway_core import ledger
+from gateway_core import accounts, alarms, ledger
 from gateway_core.errors import KeyReused, NoCredit, Refused
 from gateway_core.ledger import Entry
 from gateway_core.storage import tables
@@ -49,4 +49,8 @@ def _enter(conn: Connection, unit: TopUp) -> Entered | Refused:
         return NoCredit("the account has not that much left to take back")
     entry = Entry(unit.account_id, "credit", unit.amount, unit.note, key=unit.key or None)
     ledger.record(conn, unit.ids, [entry])
+    if unit.amount < 0:
+        owner = accounts.get(conn, unit.account_id)
+        before, after = {owner.id: spendable}, {owner.id: spendable + unit.amount}
+        alarms.owe_credit_alarms(conn, unit.ids, [owner], before, after)
     return Entered(ledger.balance(conn, unit.account_id))

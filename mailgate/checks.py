@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from gateway_core import conversations, hours, numbers, optouts
 from gateway_core.accounts import Account
-from gateway_core.drafts import check_destination, sender_id_for
+from gateway_core.drafts import check_destination, route_for, sender_id_for
 from gateway_core.errors import (
     DestinationNotAllowed,
     OptedOut,
@@ -239,26 +239,30 @@ def _leave_out(known: Recipient, refused: Sequence[tuple[str, Refused]]) -> Reci
 
 
 def _sender_id(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
-    """May account and sender rule use what the handset will show?"""
+    """May account and sender rule use what the handset will show, and do destination and routes take it?"""
     rule, wanted = known.rule, known.sender_id
     if rule and rule.sender_ids:
         wanted = wanted or rule.sender_ids[0]
         if wanted not in rule.sender_ids:
             raise SenderIDNotAllowed(f"{wanted} is not a sender ID that the rule for {rule.address} allows")
-    for to in known.to or ("",):
-        sender_id_for(intake.gateway.snapshot, account_of(known), wanted, to)
-    return known._replace(sender_id=wanted)
+    snapshot, account = intake.gateway.snapshot, account_of(known)
+    if not known.to:
+        sender_id_for(snapshot, account, wanted)
+    refused: list[tuple[str, Refused]] = []
+    for to in known.to:
+        try:
+            route_for(snapshot, account, to, sender_id_for(snapshot, account, wanted, to))
+        except Refused as error:
+            refused.append((to, error))
+    return _leave_out(known, refused)._replace(sender_id=wanted)
 
 
 def _hours(intake: Intake, envelope: Envelope, known: Recipient) -> Recipient:
     """May the sender text at this time of the account's day?"""
     rule = known.rule
-    if (
-        rule
-        and rule.hours
-        and not hours.hold(rule.hours, datetime.now(ZoneInfo(account_of(known).terms.timezone)))
-    ):
-        raise OutsideHours(f"{rule.address} may text {rule.hours} ({account_of(known).terms.timezone}) only")
+    zone = account_of(known).terms.timezone
+    if rule and rule.hours and not hours.hold(rule.hours, datetime.now(ZoneInfo(zone))):
+        raise OutsideHours(f"{rule.address} may text {rule.hours} ({zone}) only")
     return known
 
 

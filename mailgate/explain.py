@@ -248,9 +248,13 @@ def _numbers(state: Intake, known: Recipient, segments: Segments | None) -> list
     snapshot, account = state.gateway.snapshot, known.account or _NOBODY
     found = [_decided(to, "refused", said(error)) for to, error in known.left_out]
     for to in known.to:
-        price = check_destination(snapshot, account, to) * (len(segments.parts) if segments else 0)
-        route = route_for(snapshot, account, to, sender_id_for(snapshot, account, known.sender_id, to))
-        found.append(_decided(to, "accepted", "", route.name, price))
+        try:  # the rows may have changed since it was decided
+            price = check_destination(snapshot, account, to) * (len(segments.parts) if segments else 0)
+            route = route_for(snapshot, account, to, sender_id_for(snapshot, account, known.sender_id, to))
+        except Refused as error:
+            found.append(_decided(to, "refused", said(error)))
+        else:
+            found.append(_decided(to, "accepted", "", route.name, price))
     return found
 
 
@@ -264,12 +268,9 @@ def _credit(state: Intake, account: Account, recipients: Sequence[dict[str, Any]
         return
     with state.gateway.reader.connect() as conn:
         left = ledger.balance(conn, account.id) + account.credit_limit
-    detail = (
-        f"{money.show(cost, account.currency)} of {money.show(left, account.currency)} {account.currency}"
-    )
-    verdict.note(
-        "credit", NoCredit("the account's credit does not cover this") if cost > left else None, detail
-    )
+    of = f"{money.show(cost, account.currency)} of {money.show(left, account.currency)} {account.currency}"
+    error = NoCredit("the account's credit does not cover this") if cost > left else None
+    verdict.note("credit", error, of)
 
 
 def _document(

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from core_support import ACCOUNT, PRICE, World, account_row, at_once, folded, world
+from core_support import ACCOUNT, FAKE, PRICE, World, account_row, at_once, folded, route_row, world
+from fake_carriers import FakeWorld, fake_carriers
 
 from gateway_core import process, topups
 from gateway_core.drafts import Submission
 from gateway_core.gateway import Gateway
+from gateway_core.sms import DlrState
 from gateway_core.storage import tables
 from gateway_core.submit import submit
 from gateway_core.topups import TopUp
@@ -52,6 +54,31 @@ def test_once_a_crossing_and_again_after_a_top_up(core: World) -> None:
     top_up(core.gateway, 3)
     core.accept()
     assert len(alarms(core)) == 4
+
+
+def test_what_is_taken_back_counts(core: World) -> None:
+    top_up(core.gateway, -2)
+    assert alarms(core) == []
+    top_up(core.gateway, -1)
+    assert alarms(core) == [(f"mailto:{address}", "0.25") for address in TO]
+    core.accept()
+    assert len(alarms(core)) == 2
+
+
+def test_what_is_charged_again_counts(database_url: str) -> None:
+    """A text that was given back, and was delivered after all."""
+    with (
+        fake_carriers(),
+        world(database_url, route_row(FAKE, "fake"), people=people(6 * PRICE, refunds="undelivered")) as made,
+    ):
+        core = FakeWorld(made.process, made.url)
+        core.accept()
+        core.dispatch()
+        ((mt,),) = core.carrier.written
+        core.receipt(mt, DlrState.UNDELIVERED)
+        assert (core.balance(), len(alarms(core))) == (6 * PRICE, 2)  # of the text itself
+        core.receipt(mt, DlrState.DELIVERED, 2)
+        assert (core.balance(), len(alarms(core))) == (5 * PRICE, 4)
 
 
 def test_one_step_over_it_counts(core: World) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import time_machine
-from core_support import ACCOUNT, OTHER, PHONE, PRICE, account_row, at_once, count, world
+from core_support import ACCOUNT, OTHER, PHONE, PRICE, account_row, at_once, count, other_connection, world
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from gateway_core import limits, process
 from gateway_core.drafts import Submission
@@ -163,6 +164,22 @@ def test_buckets_that_are_empty_are_forgotten(tmp_path: Path) -> None:
         core.sweep()
         assert count(core.url, tables.rate) == 1
         with time_machine.travel(clock.now() / 1000 + 300):
+            core.sweep()
+        assert count(core.url, tables.rate) == 0
+
+
+def test_forgetting_waits_for_nobody(database_url: str) -> None:
+    """An accepting transaction of another process holds some of them, in its own order."""
+    with world(database_url) as core:
+        core.terms(segments_per_minute=6, handset_segments_per_minute=6)
+        core.accept()
+        with time_machine.travel(clock.now() / 1000 + 300):
+            if database_url.startswith("postgresql"):
+                with other_connection(database_url) as conn:
+                    held = select(tables.rate.c.key).where(tables.rate.c.key == "account").with_for_update()
+                    assert conn.execute(held).scalars().all() == ["account"]
+                    core.sweep()
+                    assert [row.key for row in core.rows(tables.rate)] == ["account"]
             core.sweep()
         assert count(core.url, tables.rate) == 0
 

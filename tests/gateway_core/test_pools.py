@@ -124,6 +124,25 @@ def test_a_route_that_takes_only_some_of_them(core: World) -> None:
     assert [number_of(core, who) for who in ("ann", "bob", "cat")] == [A, C, A]
 
 
+@pytest.mark.parametrize("instead", ["", "Acme"])
+def test_a_destination_that_takes_only_some_of_them(core: World, instead: str) -> None:
+    """Also where it does not take the first one."""
+    rule = {"id": 1, "prefix": "+44", "allowed": [B, C], "instead": instead}
+    core.add(tables.sender_id_rule, rule)
+    assert [number_of(core, who) for who in ("ann", "bob", "cat", "bob")] == [B, C, B, C]
+
+
+def test_where_it_takes_none_another_sender_id_stands_for_them(core: World) -> None:
+    core.add(tables.sender_id_rule, {"id": 1, "prefix": "+44", "allowed": ["short"], "instead": "Acme"})
+    assert number_of(core, "ann") == "Acme"
+
+
+def test_a_route_that_does_not_take_the_first_one(core: World) -> None:
+    core.change(tables.route, 1, sender_ids=[B, C])
+    core.gateway.directory.refresh()
+    assert [number_of(core, who) for who in ("ann", "bob")] == [B, C]
+
+
 def test_one_number_only_and_the_notice_says_that_it_guesses(core: World) -> None:
     for row_id in (11, 12):
         core.change(tables.number, row_id, pool=False)

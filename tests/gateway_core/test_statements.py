@@ -72,9 +72,13 @@ def test_what_it_says(core: World) -> None:
         core.accept("+33612345679")
         now.move_to("2026-05-01T00:00:00Z")
         core.accept()  # after
+        now.move_to("2026-05-01T00:09:59Z")  # what was entered in the last moment may not be committed yet
+        due = statements.due(core.gateway.reader, list(core.gateway.snapshot.accounts.values()))
+        assert {month for _, month in due} == {"2026-03"}
+        now.move_to("2026-05-01T00:10:00Z")
         assert sweeper.make_statements(core.gateway) == 2  # the other account's is March's
         assert sweeper.make_statements(core.gateway) == 0
-        now.move_to("2026-05-01T07:00:00Z")
+        now.move_to("2026-05-01T07:10:00Z")
         assert sweeper.make_statements(core.gateway) == 1  # April is over there too
     with core.reading() as conn:
         (facts,) = statements.stored(conn, ACCOUNT)
