@@ -16,7 +16,7 @@ _LONGEST = (
 )
 _INFER_MS = 30 * clock.MINUTE  # between a submit without an answer and a receipt that can only be its
 _SKEW_MS = 5 * clock.SECOND  # between the clocks of two machines of ours
-_LATEST_MS = 3 * clock.DAY  # after a text's validity: an id in a receipt still later is of another text
+_LATEST_MS = 7 * clock.DAY  # after validity and grace; an id in a receipt still later is of another text
 _OLDEST_MS = 7 * clock.DAY  # texts that wait longer than this for their submit are not looked for
 _SAME_DIGITS = 7  # of a handset, from its end: networks write what is before them in several ways
 
@@ -57,9 +57,9 @@ class Found(NamedTuple):
 
 
 _a, _m = tables.attempt.c, tables.message.c
-_OF = select(
-    _a.id, _a.message_id, _a.carrier_ref, _a.route_id, _a.written_at, _m.to, _m.expires_at
-).join_from(tables.attempt, tables.message, _a.message_id == _m.id)
+_OF = select(_a.id, _a.message_id, _a.carrier_ref, _a.route_id, _a.written_at, _m.to, _m.final_by).join_from(
+    tables.attempt, tables.message, _a.message_id == _m.id
+)
 
 
 def find(conn: Connection, seen: Sequence[Seen]) -> list[Found | None]:
@@ -91,7 +91,7 @@ def _by_id(conn: Connection, seen: Sequence[Seen]) -> dict[tuple[str, int], list
 def _newest(by_id: dict[tuple[str, int], list[Any]], one: Seen) -> Found | None:
     """Carriers use their ids again: the newest one counts that went to this handset and may still get a receipt."""
     for row in reversed(by_id.get((one.carrier_ref, one.route_id), [])):
-        if _is_of(row, one) and one.received_at <= row.expires_at + _LATEST_MS:
+        if _is_of(row, one) and one.received_at <= row.final_by + _LATEST_MS:
             return Found(row.id, row.message_id)
     return None
 

@@ -269,15 +269,15 @@ def test_an_answer_cannot_deny_what_a_receipt_has_proved(made: World, error: Car
     assert core.state(message) == State.DELIVERED
 
 
-def test_an_id_is_forgotten_with_its_text(made: World) -> None:
+@pytest.mark.parametrize(("days", "state"), [(6, State.DELIVERED), (8, State.SUBMITTED)])
+def test_an_id_is_forgotten_some_days_after_its_text(made: World, days: int, state: State) -> None:
     core = made()
     core.plan(with_id("7"))
     old = core.accept()
     core.dispatch()
-    core.change(tables.message, old, expires_at=clock.now() - 4 * clock.DAY)
+    core.change(tables.message, old, final_by=clock.now() - days * clock.DAY)
     core.deliver(DLR("7", D, 1, handset=PHONE), route_id=FAKE)
-    assert core.state(old) == State.SUBMITTED
-    assert core.rows(tables.receipt)[0].attempt_id is None
+    assert core.state(old) == state
 
 
 def test_one_id_of_two_handsets_at_once(made: World) -> None:
