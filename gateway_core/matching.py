@@ -15,7 +15,8 @@ _LONGEST = (
     64  # characters of an id that is read as a number; the octets of SMPP's message_id (SMPP 3.4 §5.2.23)
 )
 _INFER_MS = 30 * clock.MINUTE  # between a submit without an answer and a receipt that can only be its
-_SKEW_MS = 5 * clock.SECOND  # between the clocks of two machines of ours
+_SKEW_MS = 5 * clock.SECOND  # between the clocks of two machines of ours, where all depends on the order
+_AHEAD_MS = 10 * clock.MINUTE  # where the id is right: an orphan that is older is of a text before it
 _LATEST_MS = 7 * clock.DAY  # after validity and grace; an id in a receipt still later is of another text
 _OLDEST_MS = 7 * clock.DAY  # texts that wait longer than this for their submit are not looked for
 _SAME_DIGITS = 7  # of a handset, from its end: networks write what is before them in several ways
@@ -91,15 +92,15 @@ def _by_id(conn: Connection, seen: Sequence[Seen]) -> dict[tuple[str, int], list
 def _newest(by_id: dict[tuple[str, int], list[Any]], one: Seen) -> Found | None:
     """Carriers use their ids again: the newest one counts that went to this handset and may still get a receipt."""
     for row in reversed(by_id.get((one.carrier_ref, one.route_id), [])):
-        if _is_of(row, one) and one.received_at <= row.final_by + _LATEST_MS:
+        in_time = row.written_at - _AHEAD_MS <= one.received_at <= row.final_by + _LATEST_MS
+        if in_time and _is_to(row, one):
             return Found(row.id, row.message_id)
     return None
 
 
-def _is_of(row: Any, one: Seen) -> bool:
-    """Whether it may be of this submit: not written after it, and to this handset as far as it names one."""
-    same = not one.handset or _end(row.to) == _end(one.handset)
-    return same and row.written_at <= one.received_at + _SKEW_MS
+def _is_to(row: Any, one: Seen) -> bool:
+    """Whether the submit went to the handset, as far as the receipt names one."""
+    return not one.handset or _end(row.to) == _end(one.handset)
 
 
 def _end(handset: str) -> str:
@@ -146,7 +147,9 @@ def _only(conn: Connection, rows: Sequence[Any], one: Seen) -> Found | None:
     fitting = [
         row
         for row in rows
-        if row.route_id == one.route_id and _is_of(row, one) and row.written_at >= one.received_at - _INFER_MS
+        if row.route_id == one.route_id
+        and _is_to(row, one)
+        and one.received_at - _INFER_MS <= row.written_at <= one.received_at + _SKEW_MS
     ]
     if len({(row.message_id, row.segment) for row in fitting}) != 1 or _has_rival(conn, fitting[-1], one):
         return None

@@ -280,6 +280,18 @@ def test_an_id_is_forgotten_some_days_after_its_text(made: World, days: int, sta
     assert core.state(old) == state
 
 
+@pytest.mark.parametrize(("minutes", "state"), [(9, State.DELIVERED), (11, State.SUBMITTED)])
+def test_an_old_orphan_is_not_of_a_new_text_with_its_id(made: World, minutes: int, state: State) -> None:
+    """A few minutes are for machines whose clocks differ."""
+    core = made()
+    with time_machine.travel(clock.now() / 1000 - minutes * 60):
+        core.deliver(DLR("7", D, 1, handset=PHONE), route_id=FAKE)
+    core.plan(with_id("7"))
+    message = core.accept()
+    core.dispatch()
+    assert core.state(message) == state
+
+
 def test_one_id_of_two_handsets_at_once(made: World) -> None:
     """Both receipts come before the answers; what is found for one is not found for the other."""
     core = made()
