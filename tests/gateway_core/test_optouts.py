@@ -222,7 +222,7 @@ def test_of_several_processes_that_hear_it_at_once_one_writes_it(database_url: s
             partial(gateway.writer.put, _say_it, (gateway, said)) for gateway in [core.gateway, second] * 4
         ]
         changed = [future.result(10) for future in at_once(asks)]
-    assert [sum(one) for one in zip(*changed, strict=True)] >= [1] * 30
+    assert all(any(each) for each in zip(*changed, strict=True))
     assert count(core.url, tables.opt_out) == 30
 
 
