@@ -12,6 +12,7 @@ from gateway_core import (
     alarms,
     caps,
     conversations,
+    digests,
     duplicates,
     keys,
     ledger,
@@ -24,7 +25,7 @@ from gateway_core import (
 from gateway_core.errors import NoCredit, OptedOut, Refused
 from gateway_core.messages import Actor, Current, State
 from gateway_core.moves import Context, Move
-from gateway_core.notices import Notice
+from gateway_core.notices import DIGEST, Notice
 from gateway_core.routing import Route
 from gateway_core.storage import clock, tables
 from gateway_core.storage.ids import Ids
@@ -40,7 +41,7 @@ _MESSAGE = Prepared(
     *("encoding", "segments", "concat_ref", "price"),
     *("state", "reason", "due_at", "expires_at", "final_by"),
     *("fence", "owner_id", "retries", "resends", "possible_duplicate"),
-    *("notify", "flash", "urgent", "service", "created_at", "state_at"),
+    *("notify", "flash", "urgent", "service", "receipts", "warn", "created_at", "state_at"),
 )
 
 
@@ -142,6 +143,8 @@ def _decide_again(unit: Unit, known: _Known, rows: _Rows) -> Outcome:
     except Refused as error:
         results.update({one.to: error for one in new})
     else:
+        if any(one.receipts == DIGEST for one in new):
+            rows.owed.append(digests.first(unit.account, submission_id, rows.messages[-1][0], rows.at))
         # also of a repeat: another part of a mail that a relay split may have owed less
         rows.owed += unit.owed
     return Outcome(submission_id, tuple(results.items()))
@@ -213,10 +216,10 @@ def _store(
     said = _said(unit, ()) if _has_duplicates(unit) else None
     expires_at, final_by = _ends(unit, at)
     submission_id = rows.ids.new()
-    told = (unit.text, unit.client_ref, unit.origin, at, unit.sender)
-    rows.submissions.append((submission_id, account.id, *told))
+    of_all = (unit.text, unit.client_ref, unit.origin, at, unit.sender)
+    rows.submissions.append((submission_id, account.id, *of_all))
     for one in new:
-        to, sender_id, route, encoding, segments, price, number, flash, urgent, _ = one
+        to, sender_id, route, encoding, segments, price, number, flash, urgent, _, told, warn = one
         message_id = rows.ids.new()
         state, reason, due_at = _first_state(unit, route, at)
         if to in barred:
@@ -228,7 +231,7 @@ def _store(
                 *(encoding, segments, message_id % 255 + 1, price),
                 *(str(state), reason, due_at, expires_at, final_by),
                 *(0, None, 0, 0, False),
-                *(unit.notify, flash, urgent, unit.service, at, at),
+                *(unit.notify, flash, urgent, unit.service, told, warn, at, at),
             )
         )
         if to not in barred:
@@ -262,6 +265,7 @@ def _current(
         resends=0,
         possible_duplicate=False,
         notify=unit.notify,
+        receipts=text.receipts,
         due_at=due_at,
         expires_at=expires_at,
         final_by=final_by,

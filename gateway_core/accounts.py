@@ -67,6 +67,7 @@ SenderID = Annotated[str, AfterValidator(sender_id)]
 Mark = Annotated[str, AfterValidator(_mark)]
 _STOP_REPLY = "You will get no more texts from us. Text START to get them again."
 _START_REPLY = "You will get texts from us again. Text STOP to end them."
+Receipts = Literal["none", "failures", "all", "digest"]
 WHOSE, PER = ("", "sender_", "handset_"), ("minute", "day")  # limits in segments
 ANYWHERE: tuple[str, ...] = ("0.0.0.0/0", "::/0")
 
@@ -83,7 +84,9 @@ class Terms(Section):
     sender_id: SenderID = ""
     region: Annotated[str, AfterValidator(_region)] = "GB"
     timezone: Annotated[str, AfterValidator(_timezone)] = "Europe/London"
-    receipts: Literal["none", "failures", "all"] = "failures"
+    receipts: Receipts = "failures"
+    digest_minutes: int = Field(60, ge=1, le=7 * 24 * 60)  # the longest that a digest waits for the last text
+    delay_warning_minutes: int = Field(240, ge=0, le=30 * 24 * 60)  # not ended by then: a warning; 0: none
     replies_per_hour: int = Field(30, ge=0, le=1000)  # of one handset, mailed to one mailbox; 0: no cap
     text_from: Literal["body", "subject", "both", "auto"] = "auto"
     markers: tuple[tuple[Mark, Mark], ...] = Field((), max_length=10)  # before and behind the text of a mail

@@ -3,7 +3,7 @@
 Submit decides with it, and so does everything that only wants to know: RCPT, preview, explain.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from gateway_core import encoding, numbers, routing
@@ -36,6 +36,10 @@ class Submission(NamedTuple):
     origin: Mapping[str, Any] | None = None  # comes back on every notice
     sender: str = ""  # who of the account submits it; opaque here
     notify: bool = False  # tell the origin what becomes of it
+    receipts: Mapping[str, str] | None = (
+        None  # by recipient: of which ends; one that is not named: the account's
+    )
+    warn: Collection[str] | None = None  # recipients whose delay is told of; None: as far as receipts are
     whole: bool = False  # refuse everything when one recipient is refused (a mail has one answer)
     key: Key | None = None
     sender_id: str = ""  # "": the account's

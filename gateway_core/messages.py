@@ -114,6 +114,7 @@ class Current:
     resends: int
     possible_duplicate: bool
     notify: bool
+    receipts: str  # of which ends the submitter is told; "": as its account says
     due_at: int | None
     expires_at: int
     final_by: int
@@ -135,6 +136,7 @@ CURRENT = (
     _m.resends,
     _m.possible_duplicate,
     _m.notify,
+    _m.receipts,
     _m.due_at,
     _m.expires_at,
     _m.final_by,

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, insert, update
 
-from gateway_core import alarms, ledger, notices, refunds
+from gateway_core import alarms, digests, ledger, notices, refunds
 from gateway_core.accounts import Account
+from gateway_core.digests import Ended
 from gateway_core.messages import FINAL, Actor, Current, State, may_move
+from gateway_core.notices import DIGEST
 from gateway_core.refunds import End
 from gateway_core.storage import clock, tables
 from gateway_core.storage.ids import Ids
@@ -86,6 +88,9 @@ def make(conn: Connection, context: Context, moves: Sequence[Move]) -> None:
         ends = [End(move.was, move.new) for move in ended]
         _record_money(conn, context, refunds.entries(conn, context.accounts, ends))
         notices.owe(conn, context.ids, _receipts(context, ended))
+        told = [move.was for move in ended if move.was.notify and move.was.receipts == DIGEST]
+        if told:
+            digests.end(conn, context.ids, [Ended(was, context.accounts[was.account_id]) for was in told])
 
 
 def _record_money(conn: Connection, context: Context, entries: Sequence[ledger.Entry]) -> None:
@@ -133,7 +138,7 @@ def _receipts(context: Context, ended: Sequence[Move]) -> list[notices.Notice]:
     owed = []
     for move in ended:
         was = move.was
-        wanted = notices.WANTED[context.accounts[was.account_id].terms.receipts]
+        wanted = notices.WANTED[was.receipts or context.accounts[was.account_id].terms.receipts]
         corrects = was.state in FINAL and was.state in wanted
         if was.notify and (move.new in wanted or corrects):
             facts = {"to": was.to, "state": move.new, "reason": move.reason, "words": move.words}

@@ -13,12 +13,15 @@ from gateway_core.storage.ids import Ids
 
 LEASE_SECONDS = 120  # how long one that is being sent is not tried by somebody else
 
-# The account's term `receipts`: the states that it wants to hear of.
+# The account's term `receipts`, and what a submitter asks for: the states that it wants to hear of.
+DIGEST = "digest"
 _BAD = frozenset({State.FAILED, State.UNDELIVERED, State.EXPIRED, State.UNKNOWN})
 WANTED: dict[str, frozenset[State]] = {
     "none": frozenset(),
     "failures": _BAD,
     "all": _BAD | {State.DELIVERED, State.SENT, State.CANCELLED},
+    "successes": frozenset({State.DELIVERED, State.SENT}),
+    DIGEST: frozenset(),  # all of a submission together (digests)
 }
 
 
@@ -28,7 +31,7 @@ class Notice:
 
     account_id: int | None
     event_key: str
-    kind: str  # receipt, reply, gathered, remark, preview, alarm, forward
+    kind: str  # receipt, delay, digest, reply, gathered, remark, preview, alarm, forward
     facts: dict[str, Any]
     target: str = ""
     message_id: int | None = None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from gateway_core import dispatch, overdue, owners, sweeper
+from gateway_core import delays, dispatch, overdue, owners, sweeper
 from gateway_core.carriers import CARRIERS
 from gateway_core.carriers.base import Host
 from gateway_core.deliver import deliver
@@ -30,7 +30,7 @@ from gateway_core.storage.writer import Writer
 from gateway_core.windows import Window
 
 SWEEP_SECONDS = 2.0
-STATEMENT_SECONDS = 60.0
+STATEMENT_SECONDS = 60.0  # between looks for what is due seldom: statements, warnings of delay
 HINT = "hint"  # a note of a guest: (job, argument)
 DEAD_OWNER_WAIT_MS = 10_000  # what an UNCERTAIN submit of a dead process waits for a receipt before a resend
 
@@ -184,6 +184,7 @@ class Process:
         if self.last_sweep >= self._statements_at:  # they are due once a month: no need to look at each sweep
             self._statements_at = self.last_sweep + STATEMENT_SECONDS
             sweeper.make_statements(self.gateway)
+            delays.warn(self.gateway)
 
     def _open_windows(self) -> None:
         for route in self.gateway.snapshot.routes:

@@ -69,4 +69,19 @@ def _text(draft: Draft, asked: Submission) -> Text:
     encoding, count = str(segments.encoding), len(segments.parts)
     flash, urgent = asked.flash or to in asked.flash_to, asked.urgent or to in asked.urgent_to
     price, pool = draft.price, draft.pool
-    return Text(to, draft.sender_id, draft.route, encoding, count, price, draft.number, flash, urgent, pool)
+    told, warn = _told(asked, to)
+    return Text(
+        *(to, draft.sender_id, draft.route, encoding, count, price),
+        *(draft.number, flash, urgent, pool, told, warn),
+    )
+
+
+def _told(asked: Submission, to: str) -> tuple[str, bool]:
+    """Of which ends the submitter is told, and whether of a delay; a digest says itself what still waits."""
+    if not asked.notify:
+        return "none", False
+    terms = asked.account.terms
+    told = (asked.receipts or {}).get(to) or terms.receipts
+    if asked.warn is not None:
+        return told, to in asked.warn
+    return told, told not in {"none", "digest"}

@@ -44,6 +44,8 @@ class Text(NamedTuple):
     flash: bool
     urgent: bool
     pool: tuple[str, ...] = ()
+    receipts: str = "none"
+    warn: bool = False
 
 
 class Unit(NamedTuple):

@@ -86,7 +86,7 @@ def _receipt(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | No
     mail = _begin(state, notice, _thread(origin, to, facts["to"]))
     mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
     mail["Precedence"] = "bulk"
-    words = FOR_PEOPLE.format(author=origin["from"]) if hearers.is_for_people(notice, origin) else ""
+    words = FOR_PEOPLE.format(author=origin["from"]) if hearers.is_for_people(origin, facts["to"]) else ""
     mail.set_content(_receipt_words(facts, origin, text) + words)
     return _finish(notice, "", to, mail)
 

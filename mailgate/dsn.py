@@ -80,17 +80,25 @@ def kept(mail: MailOptions, recipients: dict[str, RecipientOptions]) -> dict[str
     return {"ret": mail.ret, "envid": mail.envid, "recipients": asked}
 
 
-def wants_report(asked: Mapping[str, Any], to: str, *, success: bool) -> bool:
-    """Whether a report about this recipient was asked for, or nothing was said about it (RFC 3461 §4.1)."""
-    notify = _notify(asked, to)
-    return not notify or ("SUCCESS" if success else "FAILURE") in notify
+def receipts(notify: Sequence[str]) -> str:
+    """Of which ends who asked so is told, as gateway_core.notices.WANTED names them (RFC 3461 §4.1)."""
+    return _RECEIPTS["SUCCESS" in notify, "FAILURE" in notify]
+
+
+_RECEIPTS = {
+    (False, False): "none",
+    (False, True): "failures",
+    (True, False): "successes",
+    (True, True): "all",
+}
 
 
 def is_explicit(asked: Mapping[str, Any], to: str) -> bool:
     """Whether the sender said when it wants a report about this recipient."""
-    return bool(_notify(asked, to))
+    return bool(of_recipient(asked, to).get("notify"))
 
 
-def _notify(asked: Mapping[str, Any], to: str) -> Sequence[str]:
-    found: Sequence[str] = asked.get("recipients", {}).get(to, {}).get("notify", ())
+def of_recipient(asked: Mapping[str, Any], to: str) -> Mapping[str, Any]:
+    """`notify` and `orcpt`, as `kept` has them; {} where nothing was asked."""
+    found: Mapping[str, Any] = asked.get("recipients", {}).get(to, {})
     return found

@@ -2,6 +2,7 @@
 no answer (RFC 3834 §2) to people instead of machines.
 """
 
+from collections.abc import Collection
 from email.headerregistry import Address
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy import Row
 
 from gateway_core import notices, numbers
 from gateway_core.errors import BadNumber
+from gateway_core.messages import FINAL
 from mailgate import addresses, dsn
 from mailgate.checks import Intake
 from mailgate.errors import NotOurDomain, UnknownToken
@@ -16,23 +18,36 @@ from mailgate.headers import addressee
 
 
 def of_receipt(state: Intake, notice: Row[Any], origin: dict[str, Any]) -> tuple[str, ...]:
-    """The envelope sender, as far as it wants to hear (RFC 3461 §4.1); or the account's alarm_to (`is_for_people`)."""
+    """The envelope sender; or the account's alarm_to (`is_for_people`)."""
     to, facts = origin.get("envelope_from", ""), notice.facts
-    if is_for_people(notice, origin):
+    if is_for_people(origin, facts["to"]):
         # An alarm that reached nobody must be heard, and so must the correction of what was said about it.
-        told = {facts["state"], facts.get("before")} & notices.WANTED["failures"]
-        account = state.gateway.snapshot.accounts.get(notice.account_id)
-        return account.terms.alarm_to if told and account else ()
-    success = facts["state"] in {"DELIVERED", "SENT"}
-    if not to or not dsn.wants_report(origin.get("dsn", {}), facts["to"], success=success):
-        return ()
-    return () if is_ours(state, notice.account_id, to) else (to,)
+        told = notice.kind == "delay" or {facts["state"], facts.get("before")} & notices.WANTED["failures"]
+        return _people(state, notice) if told else ()
+    return () if not to or is_ours(state, notice.account_id, to) else (to,)
 
 
-def is_for_people(notice: Row[Any], origin: dict[str, Any]) -> bool:
-    """Whether a receipt is for the account's own people: the mail wants no answer. NOTIFY is a wish for one."""
-    asked = origin.get("dsn", {})
-    return bool(origin.get("unanswered")) and not dsn.is_explicit(asked, notice.facts["to"])
+def of_digest(
+    state: Intake, notice: Row[Any], origin: dict[str, Any], states: Collection[str]
+) -> tuple[str, ...]:
+    """The same for a digest, whose texts are in these states."""
+    to = origin.get("envelope_from", "")
+    if origin.get("unanswered"):
+        bad = not notices.WANTED["failures"].isdisjoint(states) or not FINAL.issuperset(states)
+        return _people(state, notice) if bad or notice.facts["number"] > 1 else ()
+    return () if not to or is_ours(state, notice.account_id, to) else (to,)
+
+
+def _people(state: Intake, notice: Row[Any]) -> tuple[str, ...]:
+    account = state.gateway.snapshot.accounts.get(notice.account_id)
+    return account.terms.alarm_to if account else ()
+
+
+def is_for_people(origin: dict[str, Any], to: str) -> bool:
+    """Whether what became of the text to a number is for the account's own people: the mail wants no answer. NOTIFY
+    is a wish for one.
+    """
+    return bool(origin.get("unanswered")) and not dsn.is_explicit(origin.get("dsn", {}), to)
 
 
 def of_remark(state: Intake, notice: Row[Any]) -> tuple[str, ...]:
@@ -41,8 +56,7 @@ def of_remark(state: Intake, notice: Row[Any]) -> tuple[str, ...]:
     """
     facts, to = notice.facts, str(notice.facts["origin"]["envelope_from"])
     if notice.kind == "remark" and facts["origin"].get("unanswered"):
-        account = state.gateway.snapshot.accounts.get(notice.account_id)
-        return account.terms.alarm_to if facts["left_out"] and account else ()
+        return _people(state, notice) if facts["left_out"] else ()
     return () if is_ours(state, notice.account_id, to) else (to,)
 
 

@@ -29,11 +29,11 @@ def remark(wanted: Submission, mail: Mail, left_out: LeftOut) -> tuple[Notice, .
 
     Who attaches the same again and again, as a camera does, hears of it once a day; a machine, never.
     """
-    origin, told = wanted.origin or {}, wanted.account.terms.receipts
+    origin, told = wanted.origin or {}, set((wanted.receipts or {}).values())
     attachments = list(origin.get("attachments", []))
-    if told != "failures" or origin.get("unanswered") or machines.wrote(mail):
+    if "failures" not in told or origin.get("unanswered") or machines.wrote(mail):
         attachments = []
-    if told == "none" or not (left_out or attachments):
+    if told == {"none"} or not (left_out or attachments):
         return ()
     facts = {
         "origin": _thread(origin),

@@ -6,7 +6,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from gateway_core import hours, money, numbers, routing, words
-from gateway_core.accounts import Network, SenderID, Terms, sender_id
+from gateway_core.accounts import Network, Receipts, SenderID, Terms, sender_id
 from gateway_core.carriers import CARRIERS
 from gateway_core.errors import BadNumber
 from gateway_core.settings import Section
@@ -124,6 +124,7 @@ class SenderRow(Section):
     hours: Annotated[str, AfterValidator(_hours)] = ""
     daily_spend: Money | None = Field(None, validate_default=False)
     recipients: Literal["envelope", "body", "subject"] = "envelope"
+    receipts: Receipts | Literal[""] = ""
     remove: bool = False
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway_core import keys
+from gateway_core import keys, notices
 from gateway_core.accounts import Account
 from gateway_core.caps import Cap
 from gateway_core.drafts import Submission
@@ -37,6 +37,8 @@ def of_mail(
         origin=_origin(envelope, reading.mail) | _asked(texted, asked) | _left_out(reading),
         sender=trust.normal(reading.mail.from_[0]),
         notify=True,
+        receipts=_receipts(texted),
+        warn=_warned(texted),
         whole=True,
         key=_key(envelope, reading),
         segments=reading.segments,
@@ -50,6 +52,29 @@ def of_mail(
         flash_to=_with_option(texted, "flash"),
         urgent_to=_with_option(texted, "urgent"),
     )
+
+
+def _receipts(texted: Sequence[Recipient]) -> dict[str, str]:
+    """Of which ends the author is told: as it asked (RFC 3461), else as its rule says, else its account."""
+    return {to: _mode(one) for one in texted for to in one.to}
+
+
+def _mode(one: Recipient) -> str:
+    if one.dsn.notify:
+        return dsn.receipts(one.dsn.notify)
+    own = one.rule.receipts if one.rule else ""
+    return own or (one.account.terms.receipts if one.account else "none")
+
+
+def _warned(texted: Sequence[Recipient]) -> frozenset[str] | None:
+    """Whose delay it is told of, where it asked for anything."""
+    if not any(one.dsn.notify for one in texted):
+        return None
+    return frozenset(to for one in texted if _wants_warning(one) for to in one.to)
+
+
+def _wants_warning(one: Recipient) -> bool:
+    return "DELAY" in one.dsn.notify if one.dsn.notify else _mode(one) not in {"none", notices.DIGEST}
 
 
 _NOBODY: frozenset[str] = frozenset()

@@ -32,6 +32,7 @@ sender = Table(  # an address that may submit for an account, and where its mail
     Column("hours", Text, nullable=False, server_default=""),  # when it may text; "": always
     Column("daily_spend", BigInteger, nullable=True),  # 1/10,000 of the currency unit; NULL: no cap
     Column("recipients", Text, nullable=False, server_default="envelope"),  # body, subject: of sms@domain
+    Column("receipts", Text, nullable=False, server_default=""),  # of the account's term; "": as that says
     UniqueConstraint("address"),
     Index(None, "account_id"),
 )
@@ -60,6 +61,17 @@ reply_turn = Table(  # what was decided of one answer, once, however often its n
     Column("gathered_id", Id, ForeignKey("notice.id"), nullable=True),  # NULL: mailed by itself
     Index(None, "account_id", "handset", "mailbox", "at"),
     Index("reply_turn_gathered_idx", "gathered_id"),
+)
+
+dead_address = Table(  # mail to it came back: none goes there until then, or until its owner mails us
+    "dead_address",
+    metadata,
+    Column("address", Text, primary_key=True),  # as addresses are compared
+    Column("notice_id", Id, ForeignKey("notice.id"), nullable=False),  # the mail that came back
+    Column("words", Text, nullable=False),  # what its server said
+    Column("since_at", BigInteger, nullable=False),
+    Column("until_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 contact = Table(  # a name for one or several numbers: oncall@domain

@@ -38,6 +38,7 @@ class Rule:
     hours: str = ""  # gateway_core.hours, in the account's time zone
     daily_spend: int | None = None  # 1/10,000
     recipients: str = "envelope"  # where those of sms@domain stand: also body, subject
+    receipts: str = ""  # what its authors are told; "": what the account says
 
 
 def normal(address: str) -> str:
@@ -235,6 +236,7 @@ def load(conn: Connection, snapshot: Snapshot, *, loopback_only: bool) -> Rules:
             row.hours,
             row.daily_spend,
             row.recipients,
+            row.receipts,
         )
         for row in conn.execute(select(tables.sender).order_by(s.address))
         if row.account_id in snapshot.accounts and (row.address != ANYBODY or small_world)

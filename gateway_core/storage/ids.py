@@ -46,6 +46,11 @@ def made_at(number: int) -> int:
     return (number >> 22) + EPOCH
 
 
+def first_at(at: int) -> int:
+    """Below every id that is made at this time, in milliseconds since 1970, or later."""
+    return max(0, at - EPOCH) << 22
+
+
 def show(kind: str, number: int) -> str:
     """The id as people see it: `show("m", …)` is `m` and 13 characters."""
     pairs = [_PAIRS[number >> bits & 1023] for bits in range(50, -1, -10)]

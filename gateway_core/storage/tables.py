@@ -211,6 +211,10 @@ message = Table(
     _flag("flash"),  # class 0: shown at once, not stored (3GPP TS 23.038 §4)
     _flag("urgent"),  # claimed before everything else that waits on its route
     _later("service", Boolean, "false"),  # a text that we owe a handset: it passes an opt-out
+    _later(
+        "receipts", Text, "''"
+    ),  # of which ends: notices.WANTED, or digest; "": as the account says when it ends
+    _later("warn", Boolean, "false"),  # whether a delay is told of
     _at("created_at"),
     _at("state_at"),
     Index(None, "submission_id"),
@@ -432,7 +436,7 @@ notice = Table(  # what an account is owed; an actor of another package turns it
     Column("event_key", Text, nullable=False, unique=True),  # one notice an event, however often it is seen
     _text(
         "kind"
-    ),  # receipt, reply, gathered (replies of an hour), remark, preview, alarm, forward, statement, text
+    ),  # receipt, delay, digest, reply, gathered (replies of an hour), remark, preview, alarm, forward, statement, text
     _text("target"),  # "": who submitted it (the origin); else an address of forward_to or replies_to
     _ref("message_id", "message", nullable=True),
     _ref("mo_id", "mo", nullable=True),
@@ -444,6 +448,14 @@ notice = Table(  # what an account is owed; an actor of another package turns it
     _at("created_at"),
     _partial("notice_due_idx", "due_at", "id", where="state = 'DUE'"),
     Index(None, "message_id"),
+)
+
+progress = Table(  # how far periodic work has got that looks at each message once
+    "progress",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _int("message_id"),  # the last one that was looked at
+    sqlite_with_rowid=False,
 )
 
 # --- the simulated carrier's handsets ---------------------------------------------------------------------

@@ -13,8 +13,9 @@ from mail_support import ALICE, ROWS, World, mail, world
 from sqlalchemy import select
 from wire import Wire
 
-from gateway_core import notices
+from gateway_core import messages, notices
 from gateway_core.deliver import deliver
+from gateway_core.messages import FINAL
 from gateway_core.notices import Notice
 from gateway_core.sms import MO
 from gateway_core.storage import tables
@@ -46,17 +47,18 @@ def submitted(w: World, raw: bytes, to: str = DELIVERED, options: bytes = b"", m
 
 
 def made(w: World, message_id: int) -> compose.Outgoing | None:
-    """What the message's one receipt is mailed as, once it is done."""
+    """What the message's one receipt is mailed as, once it is done; None where there is none."""
     n = tables.notice.c
-    wanted = select(tables.notice).where(n.message_id == message_id, n.kind == "receipt", n.state == "DONE")
+    wanted = select(tables.notice).where(n.message_id == message_id, n.kind == "receipt")
 
     def done() -> Any:
         with w.gateway.reader.connect() as conn:
-            return conn.execute(wanted).all()
+            message, rows = messages.find(conn, message_id), conn.execute(wanted).all()
+        return message["state"] in FINAL and all(row.state == "DONE" for row in rows) and [rows]
 
-    (row,) = wait_for(done)
+    (rows,) = wait_for(done)
     with w.gateway.reader.connect() as conn:
-        return compose.compose(w.state, conn, row)
+        return compose.compose(w.state, conn, rows[0]) if rows else None
 
 
 def told(w: World, message_id: int) -> tuple[str, ...]:
