@@ -87,6 +87,8 @@ class Terms(Section):
     receipts: Receipts = "failures"
     digest_minutes: int = Field(60, ge=1, le=7 * 24 * 60)  # the longest that a digest waits for the last text
     delay_warning_minutes: int = Field(240, ge=0, le=30 * 24 * 60)  # not ended by then: a warning; 0: none
+    language: Literal["en", "de", "fr", "es"] = "en"  # of what is mailed
+    templates: dict[str, str] = Field(default_factory=dict)  # by name; opaque to the core
     replies_per_hour: int = Field(30, ge=0, le=1000)  # of one handset, mailed to one mailbox; 0: no cap
     text_from: Literal["body", "subject", "both", "auto"] = "auto"
     markers: tuple[tuple[Mark, Mark], ...] = Field((), max_length=10)  # before and behind the text of a mail

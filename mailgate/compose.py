@@ -1,52 +1,30 @@
-"""A notice becomes a mail: receipts and replies, threaded under what their reader wrote.
+"""A notice becomes a mail: reports, replies and alarms, threaded under what their reader wrote.
 
 All headers go through EmailMessage, which refuses line breaks; what people or phones wrote never becomes an
 address. Every mail of ours says that it is one (RFC 3834 §5) and carries the mark by which we know it again.
 """
 
 import email.utils
-import hashlib
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import EmailPolicy
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, select
 
-from gateway_core import numbers
+from gateway_core import digests, numbers
+from gateway_core.accounts import Terms
+from gateway_core.messages import FINAL
 from gateway_core.storage import clock, ids, tables
-from mailgate import addresses, headers, hearers, pace, remarks, statements
+from mailgate import addresses, headers, hearers, letters, pace, reports, statements, threads, wording
 from mailgate.checks import Intake
-from mailgate.wording import (
-    ALARM_WORDS,
-    FOR_PEOPLE,
-    GATHERED,
-    GUESSED,
-    OPTING_WORDS,
-    REASON_WORDS,
-    RECEIPT_WORDS,
-)
+from mailgate.reports import Outcome
+from mailgate.threads import Thread
+from mailgate.wording import Speech
 
-_USABLE_ID = re.compile(r"[!-;=?-~]{3,500}")  # what fits a line without folding or encoding (RFC 5322 §2.1.1)
-# Python decodes encoded words (RFC 2047) in any field, and no id is what it was then.
-_ENCODED_WORD = re.compile(r"=\?[^?]*\?[bBqQ]\?.*\?=")
+_NOBODYS = Terms(timezone="UTC")
 _LONGEST_GATHERED = 500_000  # characters of the texts in one mail
-_MOST_REFERENCES = 20  # the first and the last ones; RFC 5322 §3.6.4 lets them grow for ever
-
-
-class _Form(EmailPolicy):
-    """How our mail is written: ids one a line, never cut or encoded, which would end the thread."""
-
-    def fold_binary(self, name: str, value: str) -> bytes:
-        if name not in {"In-Reply-To", "References"}:
-            return super().fold_binary(name, value)
-        lines = f"{self.linesep} ".join(str(value).split())
-        return f"{name}: {lines}{self.linesep}".encode("ascii")
-
-
-_POLICY = _Form(linesep="\r\n", cte_type="7bit")  # any relay takes it, with or without 8BITMIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +38,12 @@ class Outgoing:
     local: bool = False  # for this gateway's outbox, also where a smarthost is set
 
 
-@dataclass(frozen=True, slots=True)
-class _Thread:
-    """Where in its reader's mail client a mail belongs."""
+class _Submitted(NamedTuple):
+    """What a notice is about, where it is about a text: its submission."""
 
-    to: tuple[str, ...]
-    subject: str
-    references: tuple[str, ...]
+    text: str = ""
+    origin: Mapping[str, Any] = {}
+    at: int = 0
 
 
 def compose(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
@@ -74,75 +51,118 @@ def compose(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | Non
     return _BY_KIND[notice.kind](state, conn, notice)
 
 
-# --- kinds ------------------------------------------------------------------------------------------------
+# --- reports ----------------------------------------------------------------------------------------------
 
 
 def _receipt(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
-    text, origin = _submitted(conn, notice.message_id)
-    facts = notice.facts
-    to = hearers.of_receipt(state, notice, origin)
-    if not to:
+    about, facts, speech = _submitted(conn, notice.message_id), notice.facts, _speech(state, notice)
+    author = _author(about, hearers.is_for_people(about.origin, facts["to"]))
+    outcome = Outcome(facts["to"], facts["state"], facts.get("reason", ""), facts.get("words", ""))
+    said = letters.receipt(speech, facts, about.origin, about.text, author)
+    to = hearers.of_receipt(state, notice, about.origin)
+    return _report(state, notice, to, about, [outcome], speech.body("receipt", said)) if to else None
+
+
+def _delay(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
+    """None where the text has ended meanwhile."""
+    m, facts = tables.message.c, notice.facts
+    now = conn.execute(select(m.state).where(m.id == notice.message_id)).scalar_one()
+    about = _submitted(conn, notice.message_id)
+    to = hearers.of_receipt(state, notice, about.origin)
+    if now in FINAL or not to:
         return None
-    mail = _begin(state, notice, _thread(origin, to, facts["to"]))
+    author = _author(about, hearers.is_for_people(about.origin, facts["to"]))
+    said = letters.delay(
+        {**facts, "state": now}, about.origin, about.text, author, _terms(state, notice).timezone
+    )
+    outcome = Outcome(facts["to"], now, until=facts["until"])
+    return _report(state, notice, to, about, [outcome], _speech(state, notice).body("delay", said))
+
+
+def _digest(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
+    rows = digests.rows(conn, notice.message_id)
+    words = digests.words(conn, [row.id for row in rows])
+    outcomes = [Outcome(row.to, row.state, row.reason, words.get(row.id, ""), row.expires_at) for row in rows]
+    about = _submitted(conn, notice.message_id)
+    to = hearers.of_digest(state, notice, about.origin, {row.state for row in rows})
+    if not to or not rows:
+        return None
+    author = _author(about, bool(about.origin.get("unanswered")))
+    said = letters.digest(outcomes, notice.facts["number"], about.origin, about.text, author)
+    return _report(state, notice, to, about, outcomes, _speech(state, notice).body("digest", said))
+
+
+def _author(about: _Submitted, for_people: bool) -> str:
+    """Whom a report names that goes to somebody else than the author."""
+    return str(about.origin["from"]) if for_people else ""
+
+
+def _report(
+    state: Intake,
+    notice: Row[Any],
+    to: tuple[str, ...],
+    about: _Submitted,
+    outcomes: list[Outcome],
+    body: wording.Body,
+) -> Outgoing:
+    mail = _begin(state, notice, threads.of(about.origin, to, outcomes[0].to))
     mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
     mail["Precedence"] = "bulk"
-    words = FOR_PEOPLE.format(author=origin["from"]) if hearers.is_for_people(origin, facts["to"]) else ""
-    mail.set_content(_receipt_words(facts, origin, text) + words)
+    domain = state.settings.mail.domains[0]
+    if len(outcomes) == 1:  # who answers a report means the phone
+        mail["Reply-To"] = Address(addr_spec=f"{outcomes[0].to.removeprefix('+')}@{domain}")
+    reports.attach(
+        mail, _set(EmailMessage(policy=headers.POLICY), body), domain, about.origin, about.at, outcomes
+    )
     return _finish(notice, "", to, mail)
 
 
-def _receipt_words(facts: dict[str, Any], origin: dict[str, Any], text: str) -> str:
-    to = numbers.display(facts["to"])
-    lines = [RECEIPT_WORDS[facts["state"]].format(to=to)]
-    if facts.get("before"):
-        lines.append("This corrects what was said before.")
-    if facts.get("reason") in REASON_WORDS:
-        lines.append(REASON_WORDS[facts["reason"]])
-    if facts.get("words"):
-        lines.append(f"The network said: {facts['words']}")
-    if origin.get("attachments"):
-        lines.append(remarks.attached(origin["attachments"]))
-    return "\n".join([*lines, "", _quoted(text)])
+# --- answers ----------------------------------------------------------------------------------------------
 
 
 def _reply(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
     facts = notice.facts
-    text, origin = _submitted(conn, notice.message_id) if notice.message_id else ("", {})
-    mailbox = hearers.of_reply(state, notice, origin)
+    about = _submitted(conn, notice.message_id) if notice.message_id else _Submitted()
+    mailbox = hearers.of_reply(state, notice, about.origin)
     if not mailbox:
         return None
-    said = facts["text"] + OPTING_WORDS[facts["opted_out"]] if "opted_out" in facts else facts["text"]
-    said += GUESSED.format(number=numbers.display(facts["number"])) if facts.get("guessed") else ""
-    words = "\n".join([said, "", _quoted(text)]) if text else said + "\n"
-    return _from_phone(state, conn, notice, facts, _thread(origin, (mailbox,), facts["handset"]), words)
+    body = _speech(state, notice).body("reply", letters.reply(facts, about.text))
+    return _from_phone(
+        state, conn, notice, facts, threads.of(about.origin, (mailbox,), facts["handset"]), body
+    )
 
 
 def _gathered(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
     """The answers of an hour in one mail, in the thread of the last one (`pace`)."""
     answers = pace.gathered(conn, notice.id)
     last = answers[-1]
-    _, origin = _submitted(conn, last.message_id) if last.message_id else ("", {})
-    account = state.gateway.snapshot.accounts.get(notice.account_id)
-    zone = account.terms.timezone if account else "UTC"
-    lines, left = [], _LONGEST_GATHERED
-    for number, answer in enumerate(answers):
-        lines.append(f"{pace.shown(answer.created_at, zone)}  {answer.facts['text']}")
-        left -= len(lines[-1])
-        if left < 0 and number + 1 < len(answers):
-            lines.append(f"And {len(answers) - number - 1} more, which GET /v1/replies shows.")
+    about = _submitted(conn, last.message_id) if last.message_id else _Submitted()
+    shown, left = [], _LONGEST_GATHERED
+    for answer in answers:
+        shown.append((answer.created_at, answer.facts["text"]))
+        left -= len(answer.facts["text"])
+        if left < 0:
             break
-    words = GATHERED.format(texts="\n".join(lines), **notice.facts)
-    thread = _thread(origin, (notice.facts["mailbox"],), last.facts["handset"])
-    return _from_phone(state, conn, notice, last.facts, thread, words)
+    said = letters.gathered(
+        shown, len(answers) - len(shown), notice.facts["most"], _terms(state, notice).timezone
+    )
+    thread = threads.of(about.origin, (notice.facts["mailbox"],), last.facts["handset"])
+    body = _speech(state, notice).body("gathered", said)
+    return _from_phone(state, conn, notice, last.facts, thread, body)
 
 
 def _from_phone(
-    state: Intake, conn: Connection, notice: Row[Any], facts: dict[str, Any], thread: _Thread, words: str
+    state: Intake,
+    conn: Connection,
+    notice: Row[Any],
+    facts: dict[str, Any],
+    thread: Thread,
+    body: wording.Body,
 ) -> Outgoing:
     mail, domain = _begin(state, notice, thread), state.settings.mail.domains[0]
     mail["From"] = Address(numbers.display(facts["handset"]), facts["handset"].removeprefix("+"), domain)
     mail["Reply-To"] = Address(addr_spec=f"{_reply_local(state, conn, facts)}@{domain}")
-    mail.set_content(words)
+    _set(mail, body)
     sender = f"{addresses.return_local(notice.id, state.secrets)}@{domain}"
     return _finish(notice, sender, thread.to, mail)
 
@@ -156,23 +176,24 @@ def _reply_local(state: Intake, conn: Connection, facts: dict[str, Any]) -> str:
     return addresses.reply_local(conversation_id, expires_at, state.secrets)
 
 
+# --- what else an account or the operator is owed ---------------------------------------------------------
+
+
 def _alarm(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
     """What an account's own people should know, or the operator where it names none: facts say what it is about."""
-    facts, operator = notice.facts, state.settings.mail.operator
+    operator, speech = state.settings.mail.operator, _speech(state, notice)
     to = (str(notice.target).removeprefix("mailto:") or operator or "postmaster",)
-    subject, words = ALARM_WORDS[facts.get("about", "credit")]
-    mail = _begin(state, notice, _Thread(to, subject.format_map(facts), ()))
-    mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
-    mail.set_content(words.format_map(facts))
-    return replace(_finish(notice, "", to, mail), local=not (notice.target or operator))
+    subject, said = letters.alarm(speech, notice.facts, _terms(state, notice).timezone)
+    sent = _from_gateway(state, notice, Thread(to, subject, ()), speech.body("alarm", said))
+    return replace(sent, local=not (notice.target or operator))
 
 
 def _statement(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
     """The month's money, in words and as a table that programs read."""
-    facts, to = notice.facts, (str(notice.target).removeprefix("mailto:"),)
-    mail = _begin(state, notice, _Thread(to, f"Statement of {facts['account']}, {facts['month']}", ()))
+    facts, to, speech = notice.facts, (str(notice.target).removeprefix("mailto:"),), _speech(state, notice)
+    mail = _begin(state, notice, Thread(to, speech.say("subject.statement", **facts), ()))
     mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
-    mail.set_content(statements.as_words(facts))
+    _set(mail, speech.body("statement", letters.statement(speech, facts)))
     name = f"{facts['account']}-{facts['month']}.csv"
     mail.add_attachment(statements.as_csv(facts), subtype="csv", filename=name)
     return _finish(notice, "", to, mail)
@@ -190,27 +211,26 @@ def _forward(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
 
 
 def _remark(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
-    origin, words = notice.facts["origin"], remarks.remark_words(notice.facts)
-    words += FOR_PEOPLE.format(author=origin["from"]) if origin.get("unanswered") else ""
-    return _to_author(state, notice, words)
+    origin, speech = notice.facts["origin"], _speech(state, notice)
+    said = letters.remark(speech, notice.facts, origin["from"] if origin.get("unanswered") else "")
+    return _to_author(state, notice, speech.body("remark", said))
 
 
 def _preview(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
-    return _to_author(state, notice, remarks.preview_words(notice.facts))
+    speech = _speech(state, notice)
+    return _to_author(state, notice, speech.body("preview", letters.preview(speech, notice.facts)))
 
 
-def _to_author(state: Intake, notice: Row[Any], words: str) -> Outgoing | None:
-    to, origin = hearers.of_remark(state, notice), notice.facts["origin"]
-    if not to:
-        return None
-    mail = _begin(state, notice, _thread(origin, to, notice.facts["number"]))
-    mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
-    mail.set_content(words)
-    return _finish(notice, "", to, mail)
+def _to_author(state: Intake, notice: Row[Any], body: wording.Body) -> Outgoing | None:
+    to = hearers.of_remark(state, notice)
+    thread = threads.of(notice.facts["origin"], to, notice.facts["number"]) if to else None
+    return _from_gateway(state, notice, thread, body) if thread else None
 
 
 _BY_KIND = {
     "receipt": _receipt,
+    "delay": _delay,
+    "digest": _digest,
     "remark": _remark,
     "preview": _preview,
     "reply": _reply,
@@ -224,38 +244,24 @@ _BY_KIND = {
 # --- parts ------------------------------------------------------------------------------------------------
 
 
-def _submitted(conn: Connection, message_id: int) -> tuple[str, dict[str, Any]]:
-    """The text of a message and the origin of its submission."""
+def _submitted(conn: Connection, message_id: int) -> _Submitted:
     m, s = tables.message, tables.submission
-    row = conn.execute(
-        select(s.c.text, s.c.origin).join_from(m, s, m.c.submission_id == s.c.id).where(m.c.id == message_id)
-    ).one()
-    return row.text, row.origin
+    wanted = select(s.c.text, s.c.origin, s.c.created_at).join_from(m, s, m.c.submission_id == s.c.id)
+    return _Submitted(*conn.execute(wanted.where(m.c.id == message_id)).one())
 
 
-def _thread(origin: dict[str, Any], to: tuple[str, ...], number: str) -> _Thread:
-    """Under the mail that began it. One that a phone began has a root of its own, the same for each number."""
-    subject = origin.get("subject", "").strip() or f"SMS {numbers.display(number)}"
-    subject = subject if subject.lower().startswith("re:") else f"Re: {subject}"
-    message_id = origin.get("message_id", "")
-    if not _is_usable(message_id):
-        domain = to[0].rpartition("@")[2]
-        domain = (
-            domain if _is_usable(domain) else hashlib.sha256(domain.encode("utf-8", "replace")).hexdigest()
-        )
-        return _Thread(to, subject, (f"sms.{number.removeprefix('+')}.{domain}@mailgate.invalid",))
-    chain = [*filter(_is_usable, origin.get("references", ())), message_id]
-    if len(chain) > _MOST_REFERENCES:
-        chain = [chain[0], *chain[1 - _MOST_REFERENCES :]]
-    return _Thread(to, subject, tuple(chain))
+def _terms(state: Intake, notice: Row[Any]) -> Terms:
+    account = state.gateway.snapshot.accounts.get(notice.account_id)
+    return account.terms if account else _NOBODYS
 
 
-def _is_usable(message_id: str) -> bool:
-    return bool(_USABLE_ID.fullmatch(message_id)) and not _ENCODED_WORD.search(message_id)
+def _speech(state: Intake, notice: Row[Any]) -> Speech:
+    terms = _terms(state, notice)
+    return wording.speech(terms.language, terms.templates)
 
 
-def _begin(state: Intake, notice: Row[Any], thread: _Thread) -> EmailMessage:
-    mail = EmailMessage(policy=_POLICY)
+def _begin(state: Intake, notice: Row[Any], thread: Thread) -> EmailMessage:
+    mail = EmailMessage(policy=headers.POLICY)
     mail["Date"] = email.utils.format_datetime(email.utils.localtime())
     mail["Message-ID"] = f"<{ids.show('n', notice.id)}@{state.settings.mail.domains[0]}>"
     mail["To"] = [headers.addressee(address) for address in thread.to]
@@ -271,9 +277,19 @@ def _begin(state: Intake, notice: Row[Any], thread: _Thread) -> EmailMessage:
     return mail
 
 
+def _from_gateway(state: Intake, notice: Row[Any], thread: Thread, body: wording.Body) -> Outgoing:
+    mail = _begin(state, notice, thread)
+    mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
+    return _finish(notice, "", thread.to, _set(mail, body))
+
+
+def _set(mail: EmailMessage, body: wording.Body) -> EmailMessage:
+    """Plain, and HTML beside it where the account wants it."""
+    mail.set_content(body.text)
+    if body.html:
+        mail.add_alternative(body.html, subtype="html")
+    return mail
+
+
 def _finish(notice: Row[Any], mail_from: str, to: tuple[str, ...], mail: EmailMessage) -> Outgoing:
     return Outgoing(ids.show("n", notice.id), mail_from, to, mail.as_bytes())
-
-
-def _quoted(text: str) -> str:
-    return remarks.quoted(text) + "\n"

@@ -68,6 +68,12 @@ def _from_xtext(text: str, name: str) -> str:
     return decoded
 
 
+def to_xtext(text: str) -> str:
+    """As ENVID and ORCPT came, and as reports carry them (RFC 3461 §4, §6.2.1); characters beyond ASCII as `?`."""
+    plain = text.encode("ascii", "replace").decode()
+    return "".join(one if "!" <= one <= "~" and one not in "+=" else f"+{ord(one):02X}" for one in plain)
+
+
 def kept(mail: MailOptions, recipients: dict[str, RecipientOptions]) -> dict[str, Any]:
     """What the submission keeps, by number; {} when nothing was asked."""
     asked = {

@@ -2,7 +2,7 @@
 no answer (RFC 3834 §2) to people instead of machines.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from email.headerregistry import Address
 from typing import Any
 
@@ -17,7 +17,7 @@ from mailgate.errors import NotOurDomain, UnknownToken
 from mailgate.headers import addressee
 
 
-def of_receipt(state: Intake, notice: Row[Any], origin: dict[str, Any]) -> tuple[str, ...]:
+def of_receipt(state: Intake, notice: Row[Any], origin: Mapping[str, Any]) -> tuple[str, ...]:
     """The envelope sender; or the account's alarm_to (`is_for_people`)."""
     to, facts = origin.get("envelope_from", ""), notice.facts
     if is_for_people(origin, facts["to"]):
@@ -28,7 +28,7 @@ def of_receipt(state: Intake, notice: Row[Any], origin: dict[str, Any]) -> tuple
 
 
 def of_digest(
-    state: Intake, notice: Row[Any], origin: dict[str, Any], states: Collection[str]
+    state: Intake, notice: Row[Any], origin: Mapping[str, Any], states: Collection[str]
 ) -> tuple[str, ...]:
     """The same for a digest, whose texts are in these states."""
     to = origin.get("envelope_from", "")
@@ -43,7 +43,7 @@ def _people(state: Intake, notice: Row[Any]) -> tuple[str, ...]:
     return account.terms.alarm_to if account else ()
 
 
-def is_for_people(origin: dict[str, Any], to: str) -> bool:
+def is_for_people(origin: Mapping[str, Any], to: str) -> bool:
     """Whether what became of the text to a number is for the account's own people: the mail wants no answer. NOTIFY
     is a wish for one.
     """
@@ -60,13 +60,13 @@ def of_remark(state: Intake, notice: Row[Any]) -> tuple[str, ...]:
     return () if is_ours(state, notice.account_id, to) else (to,)
 
 
-def of_reply(state: Intake, notice: Row[Any], origin: dict[str, Any]) -> str:
+def of_reply(state: Intake, notice: Row[Any], origin: Mapping[str, Any]) -> str:
     """forward_to's address; else the author's Reply-To where a rule of the account covers it; else From."""
     to = _wanted(state, notice, origin)
     return "" if is_ours(state, notice.account_id, to) else to
 
 
-def _wanted(state: Intake, notice: Row[Any], origin: dict[str, Any]) -> str:
+def _wanted(state: Intake, notice: Row[Any], origin: Mapping[str, Any]) -> str:
     if notice.target:
         return str(notice.target).removeprefix("mailto:") if notice.target.startswith("mailto:") else ""
     for wanted in origin.get("reply_to", ()):

@@ -45,7 +45,7 @@ def accept(
         return _told(intake, Outcome(0, ()), owed)
     reading = read(intake, envelope, texted[0], mail, shown, lists=any(one.is_listed() for one in texted))
     texted = _settled(intake, envelope, texted, reading)
-    wanted = submission.of_mail(envelope, texted, reading, asked)
+    wanted = submission.of_mail(envelope, texted, reading, asked, _returnable(intake, texted, raw))
     if len(wanted.to) > MOST_NUMBERS:
         raise GroupTooLarge(f"the mail is for {len(wanted.to)} numbers; at most {MOST_NUMBERS} a mail")
     left_out = _left_out(texted)
@@ -60,6 +60,12 @@ def accept(
             lambda done: _note(intake, refused.Case(envelope, mail.from_[0], shown), left_out, done)
         )
     return submitted
+
+
+def _returnable(intake: Intake, texted: Sequence[Recipient], raw: bytes) -> bytes:
+    """The mail, unless it may hold a secret: that is kept nowhere."""
+    account = texted[0].account
+    return b"" if account is None or intake.book.rules().has_secret(account.id) else raw
 
 
 def _left_out(texted: Sequence[Recipient]) -> LeftOut:

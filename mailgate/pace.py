@@ -8,9 +8,7 @@ gathered is owed by another notice, which is written in the transaction that end
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -21,7 +19,7 @@ from gateway_core.notices import Ended, Notice
 from gateway_core.storage import clock, ids, tables
 from gateway_core.storage.ids import Ids
 from gateway_core.storage.storable import storable
-from mailgate import trust
+from mailgate import letters, trust
 from mailgate.checks import Intake
 from mailgate.tables import reply_pace, reply_turn
 
@@ -141,7 +139,7 @@ def _alarms(unit: Ask, gathered_id: int, until: int) -> list[Notice]:
         "handset": numbers.display(unit.handset),
         "mailbox": unit.to,
         "most": account.terms.replies_per_hour,
-        "until": shown(until, account.terms.timezone),
+        "until": letters.shown(until, account.terms.timezone),
     }
     targets = [f"mailto:{address}" for address in account.terms.alarm_to] or [""]
     return [Notice(account.id, f"pace:{gathered_id}:{target}", "alarm", facts, target) for target in targets]
@@ -158,7 +156,3 @@ def gathered(conn: Connection, gathered_id: int) -> Sequence[Row[Any]]:
     """The notices of answers that this one owes, in order; at least one."""
     joined = select(tables.notice).join(reply_turn, _t.notice_id == _n.id)
     return conn.execute(joined.where(_t.gathered_id == gathered_id).order_by(_n.id)).all()
-
-
-def shown(at: int, zone: str) -> str:
-    return datetime.fromtimestamp(at / 1000, ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M %Z")

@@ -5,22 +5,20 @@ Both are notices without a message; what a mail needs to find its thread stands 
 
 import hashlib
 import secrets
-import textwrap
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gateway_core import encoding, money, numbers
+from gateway_core import encoding, money
 from gateway_core.drafts import Draft, Submission
 from gateway_core.errors import Refused
 from gateway_core.notices import Notice
-from mailgate import shown, wording
+from mailgate import shown
 from mailgate.body import machines
 from mailgate.mail import Mail
 
 _MOST_COSTLY = 50  # characters that a preview names: a Chinese text has as many as it is long
-_WIDTH = 76  # of a line in a mail
 LeftOut = Sequence[tuple[str, Refused]]
 
 
@@ -78,7 +76,7 @@ def _thread(origin: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _words(left_out: LeftOut) -> list[list[str]]:
-    return [[to, str(error)] for to, error in left_out]
+    return [[to, str(error), error.code] for to, error in left_out]
 
 
 def _key(kind: str, wanted: Submission, about: Sequence[str]) -> str:
@@ -93,91 +91,3 @@ def _key(kind: str, wanted: Submission, about: Sequence[str]) -> str:
 def _named(kind: str, wanted: Submission, *marks: str) -> str:
     same = "\0".join(marks).encode("utf-8", "replace")
     return f"{kind}:{wanted.account.id}:{hashlib.sha256(same).hexdigest()}"
-
-
-# --- words ------------------------------------------------------------------------------------------------
-
-
-def remark_words(facts: dict[str, Any]) -> str:
-    rest = wording.OTHERS if facts["left_out"] else wording.WITHOUT
-    return wording.REMARK.format(facts="\n".join(_not_sent(facts)), rest=rest)
-
-
-def attached(names: Sequence[str]) -> str:
-    """In one line, or one a line where that would be long; a name is never broken."""
-    line = wording.ATTACHED.format(names=" " + ", ".join(names))
-    return line if len(line) <= _WIDTH else wording.ATTACHED.format(names="\n  " + "\n  ".join(names))
-
-
-def preview_words(facts: dict[str, Any]) -> str:
-    parts = facts["parts"]
-    prices = [f"{numbers.display(to)}: {price} {facts['currency']}" for to, price in facts["prices"]]
-    pieces = [
-        wording.NOT_TEXTED.format(why=piece["why"], text=quoted(piece["text"])) for piece in facts["removed"]
-    ]
-    paragraphs = (
-        wording.PREVIEW,
-        "\n".join(parts) if len(parts) == 1 else _numbered(parts),
-        "\n".join([_size(facts), *prices]),
-        *_dear(facts),
-        *pieces,
-        "\n".join(_not_sent(facts)),
-    )
-    return "\n\n".join(filter(None, paragraphs)) + "\n"
-
-
-def _size(facts: dict[str, Any]) -> str:
-    count = len(facts["prices"])
-    return (wording.SIZE if count == 1 else wording.SIZE_EACH).format(
-        segments=_segments(len(facts["parts"])),
-        encoding=wording.ENCODINGS[facts["encoding"]],
-        count=count,
-        price=facts["price"],
-        currency=facts["currency"],
-    )
-
-
-def _dear(facts: dict[str, Any]) -> Iterator[str]:
-    """The characters that cost, as far as they do: in UCS-2 none counts as two for being in the GSM extension."""
-    why = "ucs2" if facts["encoding"] == "ucs2" else "extension"
-    lines = [_character(one) for one in facts["costs"]["characters"] if one["why"] == why]
-    if facts.get("more_costly"):
-        lines.append(wording.MORE_COSTLY.format(count=facts["more_costly"]))
-    if lines:
-        yield "\n".join([wording.COSTLY[why], *lines])
-    fewer = facts["costs"]["segments_transliterated"]
-    if fewer < len(facts["parts"]):
-        yield wording.FEWER.format(segments=_segments(fewer))
-
-
-def _character(one: dict[str, Any]) -> str:
-    times = "once" if one["count"] == 1 else f"{one['count']} times"
-    line = wording.CHARACTER.format(character=one["character"], name=one["name"], times=times)
-    if one["instead"] == one["character"]:
-        return line
-    return line + wording.INSTEAD.format(instead=one["instead"] or "nothing")
-
-
-def _not_sent(facts: dict[str, Any]) -> list[str]:
-    lines = [
-        _filled(wording.LEFT_OUT.format(to=numbers.display(to) if to.startswith("+") else to, why=why))
-        for to, why in facts["left_out"]
-    ]
-    return [*lines, attached(facts["attachments"])] if facts["attachments"] else lines
-
-
-def _filled(line: str) -> str:
-    return textwrap.fill(line, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-
-
-def quoted(text: str) -> str:
-    return "\n".join(f"> {line}" for line in text.splitlines())
-
-
-def _numbered(parts: Sequence[str]) -> str:
-    """Each part with its number, as phones get them before they join them."""
-    return "\n".join(f"[{number}/{len(parts)}] {part}" for number, part in enumerate(parts, 1))
-
-
-def _segments(count: int) -> str:
-    return f"{count} segment" if count == 1 else f"{count} segments"

@@ -11,6 +11,7 @@ from gateway_core.carriers import CARRIERS
 from gateway_core.errors import BadNumber
 from gateway_core.settings import Section
 from mailgate import addresses, trust
+from mailgate.wording import trial
 
 
 def address(value: str) -> str:
@@ -150,6 +151,11 @@ class ContactRow(Section):
         return value
 
 
+def _templates(value: dict[str, str]) -> dict[str, str]:
+    trial.check(value)
+    return value
+
+
 class AccountRow(Terms):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)
     billing: Literal["prepaid", "invoice"] = "prepaid"
@@ -162,6 +168,7 @@ class AccountRow(Terms):
     replies_to: tuple[Mailbox, ...] = ()
     statement_to: tuple[Mailbox, ...] = ()
     destinations: tuple[Annotated[str, AfterValidator(_destination)], ...] = ("*",)
+    templates: Annotated[dict[str, str], AfterValidator(_templates)] = Field(default_factory=dict)
     api_keys: tuple[Key, ...] = ()
     sender: tuple[SenderRow, ...] = ()
     contact: tuple[ContactRow, ...] = ()

@@ -21,12 +21,14 @@ from mailgate.reading import Reading
 from mailgate.trust import Rule
 
 _NO_ID_LIVES_MS = 5 * clock.MINUTE
+_LONGEST_WHOLE, _LONGEST_LINE = 65_536, 998  # octets; of a line RFC 5322 §2.1.1
 _MOST_REMOVED, _LONGEST_REMOVED = 20, 2000  # pieces, and characters of one
 
 
 def of_mail(
-    envelope: Envelope, texted: Sequence[Recipient], reading: Reading, asked: MailOptions
+    envelope: Envelope, texted: Sequence[Recipient], reading: Reading, asked: MailOptions, raw: bytes = b""
 ) -> Submission:
+    """`raw`: the mail as it came, where it may be kept."""
     account = texted[0].account
     if account is None:
         raise UnknownSender(NOT_ALLOWED)
@@ -34,7 +36,10 @@ def of_mail(
         account,
         tuple(dict.fromkeys(to for recipient in texted for to in recipient.to)),
         reading.text.text,
-        origin=_origin(envelope, reading.mail) | _asked(texted, asked) | _left_out(reading),
+        origin=_origin(envelope, reading.mail)
+        | _asked(texted, asked)
+        | _left_out(reading)
+        | _whole(asked, raw),
         sender=trust.normal(reading.mail.from_[0]),
         notify=True,
         receipts=_receipts(texted),
@@ -104,6 +109,7 @@ def _origin(envelope: Envelope, mail: Mail) -> dict[str, Any]:
         "reply_to": list(mail.reply_to),
         "subject": mail.subject,
         "message_id": mail.message_id or "",
+        "date": mail.date,
         "references": list(mail.references or ((mail.in_reply_to,) if mail.in_reply_to else ())),
         "attachments": list(mail.attachments),
         **({"unanswered": True} if automatic.wants_no_answer(mail) else {}),
@@ -121,6 +127,14 @@ def _asked(texted: Sequence[Recipient], asked: MailOptions) -> dict[str, Any]:
     """What the sender asked of delivery reports; nothing where nothing was asked."""
     kept = dsn.kept(asked, {to: recipient.dsn for recipient in texted for to in recipient.to})
     return {"dsn": kept} if kept else {}
+
+
+def _whole(asked: MailOptions, raw: bytes) -> dict[str, Any]:
+    """The mail itself, where its sender asked to get it back (RET=FULL) and a report can hold it (RFC 6522 §3)."""
+    fits = asked.ret == "FULL" and len(raw) <= _LONGEST_WHOLE and raw.isascii()
+    if not fits or max(map(len, raw.split(b"\r\n"))) > _LONGEST_LINE:
+        return {}
+    return {"full": raw.decode("ascii")}
 
 
 def _key(envelope: Envelope, reading: Reading) -> Key | None:

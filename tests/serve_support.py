@@ -201,8 +201,10 @@ def answer_to(mail: EmailMessage, sender: str, new: str, *, message_id: str) -> 
 
 
 def words(mail: EmailMessage) -> str:
-    """The text of a mail, with plain line ends."""
-    return str(mail.get_content()).replace("\r\n", "\n")
+    """The plain text of a mail, with plain line ends."""
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content()).replace("\r\n", "\n")
 
 
 def thread(mail: EmailMessage) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core_support import wait_for
 from mail_support import ROWS, World, mail, world
+from serve_support import words
 
 from gateway_core import phones
 from gateway_core.deliver import deliver
@@ -59,8 +60,8 @@ def test_each_gets_the_answers_to_the_own_texts_in_the_own_thread(tmp_path: Path
             deliver(w.gateway, w.gateway.snapshot.routes[0].id, [said])
         for got in answers(w, 3):
             who = str(got["To"]).partition("@")[0]
-            assert got.get_content().splitlines()[0] == f"yes, {who}"
-            assert "Somebody else" not in got.get_content()
+            assert words(got).splitlines()[0] == f"yes, {who}"
+            assert "Somebody else" not in words(got)
             assert (got["In-Reply-To"], got["Subject"]) == (f"<{who}@client>", f"Re: Of {who}")
         ann = next(one for one in answers(w, 3) if "ann@" in str(one["To"]))
         w.send(mail("and when?", sender="ann@acme.example"), str(ann["Reply-To"]), "ann@acme.example")
@@ -73,4 +74,4 @@ def test_with_one_number_the_last_one_gets_it_and_is_told_so(tmp_path: Path) -> 
         deliver(w.gateway, w.gateway.snapshot.routes[0].id, [MO("mo", PHONE, NUMBERS[0], "yes")])
         (got,) = answers(w, 1)
         assert str(got["To"]) == "cat@acme.example"
-        assert "Somebody else texted this handset from +44 7700 900901 too." in got.get_content()
+        assert "Somebody else texted this handset from +44 7700 900901 too." in words(got)

@@ -11,6 +11,7 @@ import pytest
 import time_machine
 from core_support import wait_for
 from mail_support import ALICE, ROWS, World, mail, world
+from serve_support import words as plain
 from sqlalchemy import select
 
 from gateway_core import phones
@@ -106,7 +107,7 @@ def test_two_robots_slow_down_to_one_text_an_hour(w: World) -> None:
     robots.stay_quiet()
     assert len(robots.arrived()) == 1 + MOST
     (alarm,) = robots.mails(told)
-    words = alarm.get_content()
+    words = plain(alarm)
     for said in ("+44 7700 900123", ALICE, f"More than {MOST} texts", "GET /v1/replies", "replies_per_hour"):
         assert said in words
 
@@ -118,7 +119,7 @@ def test_two_robots_slow_down_to_one_text_an_hour(w: World) -> None:
     assert len(robots.mails(told)) == 1  # once, not each hour
 
     together = robots.mails(ALICE)[MOST]
-    assert "I am driving (6)" in together.get_content()
+    assert "I am driving (6)" in plain(together)
     assert together["In-Reply-To"].startswith("<away-")  # under the last mail that was texted
     with w.gateway.reader.connect() as conn:  # what GET /v1/replies shows
         assert len(conn.execute(select(tables.mo)).all()) == len(robots.heard)
@@ -148,8 +149,8 @@ def test_people_find_all_that_was_held_back_in_one_mail(w: World) -> None:
         assert last["From"].addresses[0].addr_spec == TO
         assert last["Reply-To"].addresses[0].username.startswith("r.")
         assert last["X-Mailgate-Loop"] == w.state.loop_token
-        singly = {one.get_content().splitlines()[0] for one in robots.mails(ALICE)[:MOST]}
-        lines = last.get_content().splitlines()  # mails leave side by side: which five went singly is open
+        singly = {plain(one).splitlines()[0] for one in robots.mails(ALICE)[:MOST]}
+        lines = plain(last).splitlines()  # mails leave side by side: which five went singly is open
         assert [line.partition("  ")[2] for line in lines[:7]] == [
             text for text in said if text not in singly
         ]
@@ -157,7 +158,7 @@ def test_people_find_all_that_was_held_back_in_one_mail(w: World) -> None:
         assert ids.read("n", last["Message-ID"].strip("<>").partition("@")[0])
     with time_machine.travel(began + 3 * HOUR):  # an hour without any is over
         deliver(w.gateway, route, [MO("late", PHONE, "+447700900901", "late guest")])
-        wait_for(lambda: any(one.get_content().startswith("late guest") for one in robots.mails(ALICE)))
+        wait_for(lambda: any(plain(one).startswith("late guest") for one in robots.mails(ALICE)))
 
 
 def test_without_a_cap_nothing_is_held_back(tmp_path: Path) -> None:

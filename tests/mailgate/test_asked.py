@@ -1,6 +1,7 @@
 """What an author can ask for beyond one number and one text: groups, lists in the mail, flash, urgent, previews."""
 
 import email
+import email.policy
 import smtplib
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from core_support import wait_for
 from mail_support import ROWS, World, mail, world
+from serve_support import words as words_of
 from sqlalchemy import select
 
 from gateway_core import ledger, messages, refusals
@@ -47,12 +49,8 @@ def w(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def mails(w: World, about: str) -> list[Any]:
     """Of the outbox, those whose text says this."""
-    found = [email.message_from_bytes(path.read_bytes()) for path in w.outbox()]
-    return [one for one in found if about in one.get_payload(decode=True).decode()]
-
-
-def words_of(note: Any) -> str:
-    return str(note.get_payload(decode=True).decode()).replace("\r\n", "\n")
+    found = [email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in w.outbox()]
+    return [one for one in found if about in words_of(one)]
 
 
 def told(w: World, about: str) -> Any:
@@ -85,7 +83,7 @@ def test_each_of_a_group_is_its_own_decision(w: World) -> None:
     note = told(w, "Not texted: +47 90 00 00 01")
     assert note["To"] == ALICE
     assert note["In-Reply-To"] == "<group@x.example>"
-    assert "there is no price for +4790000001 in GBP" in note.get_payload(decode=True).decode()
+    assert "there is no price for +4790000001 in GBP" in words_of(note)
     with w.gateway.reader.connect() as conn:
         newest = [row for row in refusals.newest(conn, 50) if row["recipient"] == ABROAD]
     assert [row["code"] for row in newest] == ["destination_not_allowed"]
@@ -132,7 +130,7 @@ def test_attachments_are_named_where_no_receipt_would_do_it(w: World) -> None:
     w.send(raw.replace("see the plan", "see the new plan").encode())
     note = told(w, "Attachments cannot be texted: plan.pdf")
     assert (note["To"], note["Auto-Submitted"], note["Return-Path"]) == (ALICE, "auto-generated", None)
-    assert "Everybody else" not in note.get_payload()
+    assert "Everybody else" not in words_of(note)
 
 
 # --- lists in the mail ------------------------------------------------------------------------------------
@@ -153,7 +151,7 @@ def test_of_a_list_those_who_can_be_texted_are(w: World) -> None:
     body = "to: 07700900125, 12, nobody\ntext: Pump 8"
     reply = w.send(mail(body, sender=LINES), "SMS@sms.localhost", LINES)
     assert set(of(w, reply)) == {"+447700900125"}
-    words = told(w, "Not texted: nobody").get_payload(decode=True).decode()
+    words = words_of(told(w, "Not texted: nobody"))
     assert "nobody is neither a number nor a contact of acme" in words
     assert "Not texted: 12 (not a possible telephone number)." in words
 

@@ -3,12 +3,13 @@
 import re
 import smtplib
 from collections.abc import Iterator
-from email import message_from_bytes
+from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
 from core_support import wait_for
 from mail_support import ROWS, World, mail, world
+from serve_support import words
 from sqlalchemy import select
 
 from gateway_core import refusals
@@ -58,11 +59,8 @@ def told(w: World, about: str) -> list[tuple[str, str]]:
     def found() -> list[tuple[str, str]]:
         with w.gateway.reader.connect() as conn:
             due = conn.execute(select(tables.notice.c.id).where(tables.notice.c.state == "DUE")).all()
-        mails = [message_from_bytes(path.read_bytes()) for path in w.outbox()]
-        said = [
-            (one["To"], f"{one['Subject']}\n{one.get_payload(decode=True).decode()}".replace("\r", ""))
-            for one in mails
-        ]
+        mails = [message_from_bytes(path.read_bytes(), policy=policy.default) for path in w.outbox()]
+        said = [(one["To"], f"{one['Subject']}\n{words(one)}") for one in mails]
         return [] if due else [one for one in said if about in one[1]]
 
     wait_for(found)
