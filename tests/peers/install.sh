@@ -8,6 +8,7 @@ packages=(swaks postfix postgresql msmtp curl chromium monit nagios4-core bsd-ma
 packages+=(libnet-ssleay-perl libsasl2-modules) # TLS for swaks, logins for Postfix
 packages+=(opendkim monitoring-plugins-basic iproute2)   # what Nagios checks with; addresses for strangers
 packages+=(systemd kannel kannel-extras)        # systemd-socket-activate; benchmarks, extras has fakesmsc
+packages+=(dovecot-core dovecot-imapd dovecot-lmtpd dovecot-sieve) # mailboxes behind Postfix
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
 

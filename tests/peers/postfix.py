@@ -1,6 +1,7 @@
-"""A real Postfix as relay in front of a gateway: its own folder, its own port, ended by the pid of its master."""
+"""A real Postfix: its own folder, its own port, ended by the pid of its master. Here as relay in front of a gateway."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -33,9 +34,7 @@ inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
 smtpd_relay_restrictions = permit_mynetworks, reject
-relayhost = [127.0.0.1]:{port}
 smtp_tls_security_level = none
-smtp_destination_recipient_limit = {together}
 smtp_connection_cache_on_demand = no
 minimal_backoff_time = 1s
 maximal_backoff_time = 1s
@@ -55,6 +54,7 @@ defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
 smtp unix - - n - - smtp
 relay unix - - n - - smtp
+lmtp unix - - n - - lmtp
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
@@ -82,6 +82,11 @@ class Postfix:
         places = [self.folder / "queue" / name for name in (*queues, *queues)]
         return len({path.name for place in places for path in place.rglob("*") if path.is_file()})
 
+    def senders(self) -> list[str]:
+        """The return path of each mail that it took or wrote itself, so far."""
+        found = re.findall(r"qmgr\[\d+\]: (\w+): from=<([^>]*)>, size=", self.log)
+        return list(dict(found).values())  # one that waits is logged again each time
+
     def until_sent(self, count: int) -> None:
         """So many recipients were accepted, and nothing waits. Its log comes a moment later than its deeds."""
         self.until_empty()
@@ -108,13 +113,20 @@ class Postfix:
 @contextmanager
 def relaying_to(port: int, *more: str, together: int = 50) -> Iterator[Postfix]:
     """Relays everything to this port; `more`: lines of main.cf; `together`: most recipients in one transaction."""
+    where = (f"relayhost = [127.0.0.1]:{port}", f"smtp_destination_recipient_limit = {together}")
+    with running(free_port(), *where, *more) as postfix:
+        yield postfix
+
+
+@contextmanager
+def running(listen: int, *more: str) -> Iterator[Postfix]:
+    """Takes mail at this port; where it goes is for `more`, lines of main.cf."""
     require_peer("Postfix, as root", (_PROGRAMS / "master").exists() and os.getuid() == 0)
     folder = Path(tempfile.mkdtemp(prefix="mailgate-postfix-"))
     master = None
     try:
         folder.chmod(0o755)
-        listen = free_port()
-        _configure(folder, *more, port=port, listen=listen, together=together)
+        _configure(folder, *more, listen=listen)
         master = subprocess.Popen(
             [str(_PROGRAMS / "master"), "-d", "-c", str(folder)],
             stdout=subprocess.DEVNULL,
@@ -129,11 +141,11 @@ def relaying_to(port: int, *more: str, together: int = 50) -> Iterator[Postfix]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _configure(folder: Path, *more: str, port: int, listen: int, together: int) -> None:
+def _configure(folder: Path, *more: str, listen: int) -> None:
     (folder / "queue").mkdir()
     (folder / "data").mkdir()
     shutil.chown(folder / "data", "postfix")
-    main = _MAIN.format(folder=folder, port=port, together=together)
+    main = _MAIN.format(folder=folder)
     for name, text in (
         ("main.cf", "\n".join([main, *more, ""])),
         ("master.cf", _MASTER.format(listen=listen)),
