@@ -4,7 +4,7 @@ subject, is asked for: programs differ in it, and it would hide a thread that id
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from typing import Any, Optional
@@ -38,9 +38,10 @@ class Node:
         for child in self.children:
             yield from child.mails()
 
-    def shape(self) -> tuple[Any, ...]:
-        """Its id and the shapes of what is below; a place without a mail has no id."""
-        return (self.id if self.mail is not None else "", *(child.shape() for child in self.children))
+    def shape(self, names: Mapping[str, str] | None = None) -> tuple[Any, ...]:
+        """Its id, or name, and the shapes of what is below; a place without a mail has none."""
+        own = (names[self.id] if names else self.id) if self.mail is not None else ""
+        return (own, *(child.shape(names) for child in self.children))
 
     def subject(self) -> str:
         mail = self.mail or next(self.mails(), None)
