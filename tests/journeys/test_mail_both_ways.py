@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers.site import ALICE, BOB, NUMBER, SECOND_NUMBER, Site, answered, plain, rows, site, written
+from peers.site import ALICE, BOB, NUMBER, SECOND_NUMBER, Site, answered, plain, rows_with, site, written
 from threads import one_thread, threads
 
 PHONE, TO = "+447700900123", "447700900123@sms.localhost"
@@ -33,16 +33,19 @@ def names(mails: list[EmailMessage]) -> dict[str, str]:
     }
 
 
-def test_four_rounds_are_one_thread(tmp_path: Path) -> None:
-    with site(tmp_path, rows(NUMBER), people=[ALICE]) as s:
+@pytest.mark.parametrize("dropped", ["", "References"])
+def test_four_rounds_are_one_thread(tmp_path: Path, dropped: str) -> None:
+    """Also with a mail program that writes In-Reply-To only."""
+    with site(tmp_path, rows_with(NUMBER), people=[ALICE]) as s:
         s.send(written(ALICE, TO, "question 0", own="question-0", subject="Tonight"))
         for number in range(4):
             assert s.wait_for_text(PHONE, f"question {number}") == NUMBER
             s.dovecot.wait_for_mails(ALICE, 2 * number + 1)  # the receipt
             s.type(PHONE, NUMBER, f"answer {number}")
             answer = s.wait_for_mail(ALICE, f"answer {number}\n")
-            own = f"question-{number + 1}"
-            s.send(answered(answer, ALICE, f"question {number + 1}", own=own))
+            question = answered(answer, ALICE, f"question {number + 1}", own=f"question-{number + 1}")
+            del question[dropped]
+            s.send(question)
         mails = s.dovecot.wait_for_mails(ALICE, 9)
         assert [text for _, text in s.heard(PHONE)] == [f"question {number}" for number in range(5)]
     assert {str(mail["Subject"]) for mail in mails} == {"Re: Tonight"}
@@ -53,9 +56,25 @@ def test_four_rounds_are_one_thread(tmp_path: Path) -> None:
     assert one_thread(everything).shape(names(everything)) == expected
 
 
+def test_what_mail_programs_add_is_not_texted(tmp_path: Path) -> None:
+    """HTML beside the plain text, a signature, and with "answer all" the phone twice."""
+    with site(tmp_path, rows_with(NUMBER), people=[ALICE]) as s:
+        s.send(written(ALICE, TO, "Dinner?", own="alice-1", subject="Tonight"))
+        s.wait_for_text(PHONE, "Dinner?")
+        s.type(PHONE, NUMBER, "Ærlig talt ☺")
+        answer = s.wait_for_mail(ALICE, "Ærlig talt ☺\n")
+        mail = answered(answer, ALICE, "So be it.\n\n-- \nAlice\nAcme Ltd", own="alice-2", Cc=TO)
+        quoted = f'<div class="gmail_quote">Somebody wrote:<blockquote>{plain(answer)}</blockquote></div>'
+        mail.add_alternative(f"<p>So be it.</p><div>-- <br>Alice<br>Acme Ltd</div>{quoted}", subtype="html")
+        s.send(mail)
+        s.wait_for_text(PHONE, "So be it.")
+        s.until_quiet()
+        assert s.heard(PHONE) == [(NUMBER, "Dinner?"), (NUMBER, "So be it.")]
+
+
 def test_a_colleague_in_copy_takes_over(tmp_path: Path) -> None:
     """He answers all: the author and, copied, the address for answers to the phone."""
-    with site(tmp_path, rows(NUMBER), people=[ALICE, BOB]) as s:
+    with site(tmp_path, rows_with(NUMBER), people=[ALICE, BOB]) as s:
         s.send(written(ALICE, TO, "Dinner?", own="alice-1", subject="Tonight", Cc=BOB))
         s.wait_for_text(PHONE, "Dinner?")
         s.type(PHONE, NUMBER, "With whom?")
@@ -77,7 +96,8 @@ def sent_by(s: Site, who: str) -> list[EmailMessage]:
 
 
 def test_two_colleagues_get_their_own_answers(tmp_path: Path) -> None:
-    with site(tmp_path, rows(NUMBER, SECOND_NUMBER), people=[ALICE, BOB]) as s:
+    """Also when a mail program once answers the author instead of the Reply-To."""
+    with site(tmp_path, rows_with(NUMBER, SECOND_NUMBER), people=[ALICE, BOB]) as s:
         used = {}
         for who in (ALICE, BOB):
             s.send(written(who, TO, f"{who} asks", own=f"{who[:3]}-1", subject=f"Of {who}"))
@@ -89,7 +109,8 @@ def test_two_colleagues_get_their_own_answers(tmp_path: Path) -> None:
             for who in (ALICE, BOB):
                 answer = s.wait_for_mail(who, f"{number}, {who}\n")
                 new = f"{who} hears {number}"
-                s.send(answered(answer, who, new, own=f"{who[:3]}-{number + 1}"))
+                to = str(answer["From" if number == 2 else "Reply-To"])
+                s.send(answered(answer, who, new, own=f"{who[:3]}-{number + 1}", to=to))
                 assert s.wait_for_text(PHONE, new) == used[who]
         s.until_quiet()
         for who in (ALICE, BOB):
@@ -102,7 +123,7 @@ def test_two_colleagues_get_their_own_answers(tmp_path: Path) -> None:
 
 def of_number() -> tuple[dict[str, Any], str, str]:
     """Rows, the number that the phone writes to, and what it begins with."""
-    given = rows()
+    given = rows_with()
     return (
         {**given, "number": [{"msisdn": NUMBER, "account": "acme", "forward_to": [f"mailto:{ALICE}"]}]},
         NUMBER,
@@ -111,7 +132,7 @@ def of_number() -> tuple[dict[str, Any], str, str]:
 
 
 def of_keyword() -> tuple[dict[str, Any], str, str]:
-    given = rows(NUMBER)
+    given = rows_with(NUMBER)
     word = {"number": SHARED, "word": "TAXI", "account": "acme", "forward_to": [f"mailto:{ALICE}"]}
     number = [*given["number"], {"msisdn": SHARED, "shared": True}]
     return {**given, "number": number, "keyword": [word]}, SHARED, "taxi"

@@ -5,7 +5,8 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from core_support import wait_for
-from peers.site import ALICE, BOB, NUMBER, SECOND_NUMBER, Site, answered, rows, site, written
+from peers.dovecot import ABSENCE, FORWARDING
+from peers.site import ALICE, BOB, NUMBER, SECOND_NUMBER, Site, answered, rows_with, site, written
 from peers.smarthost import FORGETFUL
 
 PHONE, TO = "+447700900123", "447700900123@sms.localhost"
@@ -25,7 +26,7 @@ def nothing_more_was_texted(s: Site) -> bool:
 
 
 def test_a_phones_answer_does_not_wake_an_absence_notice(tmp_path: Path) -> None:
-    with site(tmp_path, rows(NUMBER), people=[ALICE], absent=[ALICE]) as s:
+    with site(tmp_path, rows_with(NUMBER), people=[ALICE], rules={ALICE: ABSENCE}) as s:
         asked_and_answered(s)
         s.wait_for_mail(ALICE, "Yes, at eight.\n")
         assert nothing_more_was_texted(s)
@@ -35,7 +36,7 @@ def test_a_phones_answer_does_not_wake_an_absence_notice(tmp_path: Path) -> None
 
 def test_an_absence_notice_to_an_answer_is_not_texted(tmp_path: Path) -> None:
     """Where the site's own server takes away what says that our mail wants no answer."""
-    with site(tmp_path, rows(NUMBER), FORGETFUL, people=[ALICE], absent=[ALICE]) as s:
+    with site(tmp_path, rows_with(NUMBER), FORGETFUL, people=[ALICE], rules={ALICE: ABSENCE}) as s:
         asked_and_answered(s)
         answer = s.wait_for_mail(ALICE, "Yes, at eight.\n")
         assert answer["Auto-Submitted"] is None
@@ -63,7 +64,7 @@ def absence(answer: EmailMessage, own: str, to: str, fields: dict[str, str]) -> 
 
 def test_absence_notices_to_the_addresses_in_an_answer_are_not_texted(tmp_path: Path) -> None:
     """Its author and its Reply-To; with a return path, and as RFC 3834 §3.3 asks, without one."""
-    with site(tmp_path, rows(NUMBER), people=[ALICE], absent=[ALICE]) as s:
+    with site(tmp_path, rows_with(NUMBER), people=[ALICE], rules={ALICE: ABSENCE}) as s:
         asked_and_answered(s)
         answer = s.wait_for_mail(ALICE, "Yes, at eight.\n")
         for number, fields in enumerate(ABSENCES.values()):
@@ -81,12 +82,25 @@ def test_absence_notices_to_the_addresses_in_an_answer_are_not_texted(tmp_path: 
         assert len(s.dovecot.mails(ALICE)) == 2 + count // 2
 
 
+def test_a_mailbox_that_forwards_everything_to_the_phone(tmp_path: Path) -> None:
+    """Receipt and answer come back as mails of somebody who may text, and are known again."""
+    rules = {ALICE: FORWARDING.format(to=TO)}
+    with site(tmp_path, rows_with(NUMBER), people=[ALICE], rules=rules) as s:
+        asked_and_answered(s)
+        s.wait_for_mail(ALICE, "Yes, at eight.\n")
+        assert nothing_more_was_texted(s)
+        # The text, its receipt, its answer, a bounce to Alice of what she forwarded; the last three forwarded too.
+        assert len(s.postfix.senders()) == 7
+        assert s.postfix.log.count("said: 554 5.4.6 This mail has been here before") == 1
+        assert s.postfix.log.count("said: 550 5.7.1 bounces are not texted") == 2
+
+
 # --- a mailbox that is gone -------------------------------------------------------------------------------
 
 
 def test_a_bounced_answer_ends_at_the_gateway(tmp_path: Path) -> None:
     """The site's server takes the answer and finds out later: it tells the return path, which is ours."""
-    with site(tmp_path, rows(NUMBER), people=[BOB]) as s:
+    with site(tmp_path, rows_with(NUMBER), people=[BOB]) as s:
         asked_and_answered(s)
         assert nothing_more_was_texted(s)
         text, receipt, answer, bounce = s.postfix.senders()
@@ -100,7 +114,7 @@ def test_a_bounced_answer_ends_at_the_gateway(tmp_path: Path) -> None:
 
 def test_a_dead_mailbox_leaves_the_others_alone(tmp_path: Path) -> None:
     """Several answers to it are bounced; a colleague goes on meanwhile, with the same phone."""
-    with site(tmp_path, rows(NUMBER, SECOND_NUMBER), people=[BOB]) as s:
+    with site(tmp_path, rows_with(NUMBER, SECOND_NUMBER), people=[BOB]) as s:
         asked_and_answered(s)
         s.send(written(BOB, TO, "Me too?", own="bob-1", subject="Tonight"))
         number = s.wait_for_text(PHONE, "Me too?")

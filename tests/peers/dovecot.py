@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -57,15 +57,16 @@ protocol lmtp {{
   mail_plugins = sieve
 }}
 plugin {{
-  sieve = ~/absence.sieve
-  sieve_vacation_min_period = 0
+  sieve = ~/rules.sieve
+  sieve_redirect_envelope_from = recipient
 }}
 """
-# As the people of a site get it from a form of their mail program.
+# Rules in Sieve (RFC 5228), as people make them with a form of their mail program.
 ABSENCE = """
 require ["vacation"];
 vacation :days 1 :subject "I am away" "Back on Monday. Ask Bob meanwhile.";
 """
+FORWARDING = 'require ["copy"]; redirect :copy "{to}";'
 
 
 class Dovecot:
@@ -97,14 +98,14 @@ class Dovecot:
 
 
 @contextmanager
-def mailboxes(*users: str, submission: int, absent: Sequence[str] = ()) -> Iterator[Dovecot]:
-    """One for each address; those who are `absent` answer so, through the server at the port `submission`."""
+def mailboxes(*users: str, submission: int, rules: Mapping[str, str]) -> Iterator[Dovecot]:
+    """One for each address, some with rules; what these send goes to the server at the port `submission`."""
     require_peer("Dovecot 2.3, as root", os.getuid() == 0 and _version().startswith("2.3."))
     folder = Path(tempfile.mkdtemp(prefix="mailgate-dovecot-"))
     dovecot = Dovecot(folder, free_port(), free_port())
     master = None
     try:
-        _configure(dovecot, users, submission, absent)
+        _configure(dovecot, users, submission, rules)
         command = [str(_PROGRAM), "-F", "-c", str(folder / "dovecot.conf")]
         master = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(lambda: accepts(dovecot.imap) and accepts(dovecot.lmtp), 20)
@@ -122,7 +123,7 @@ def _version() -> str:
     return subprocess.run([_PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout
 
 
-def _configure(dovecot: Dovecot, users: Sequence[str], submission: int, absent: Sequence[str]) -> None:
+def _configure(dovecot: Dovecot, users: Sequence[str], submission: int, rules: Mapping[str, str]) -> None:
     folder = dovecot.folder
     folder.chmod(0o755)
     (folder / "dovecot.conf").write_text(
@@ -132,8 +133,8 @@ def _configure(dovecot: Dovecot, users: Sequence[str], submission: int, absent: 
     for user in users:
         home = folder / "homes" / user
         home.mkdir(parents=True)
-        if user in absent:
-            (home / "absence.sieve").write_text(ABSENCE)
+        if user in rules:
+            (home / "rules.sieve").write_text(rules[user])
         shutil.chown(home, "nobody", "nogroup")
         owner = home.stat()
         lines.append(f"{user}:{PASSWORD}:{owner.st_uid}:{owner.st_gid}::{home}\n")

@@ -3,7 +3,7 @@
 import email.policy
 import itertools
 import smtplib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -31,7 +31,7 @@ NUMBER, SECOND_NUMBER = "+447700900901", "+447700900903"
 ACME, *OTHERS = ROWS["account"]
 
 
-def rows(*numbers: str, **terms: Any) -> dict[str, Any]:
+def rows_with(*numbers: str, **terms: Any) -> dict[str, Any]:
     """One account, acme, whose people all may text, with these numbers."""
     account = {**ACME, "sender": [{"address": f"@{DOMAIN}"}], **terms}
     owned = [{"msisdn": one, "account": "acme"} for one in numbers]
@@ -105,12 +105,16 @@ class Site:
 
 @contextmanager
 def site(
-    folder: Path, given: dict[str, Any], *main: str, people: Sequence[str], absent: Sequence[str] = ()
+    folder: Path,
+    given: dict[str, Any],
+    *main: str,
+    people: Sequence[str],
+    rules: Mapping[str, str] | None = None,
 ) -> Iterator[Site]:
-    """`people` have a mailbox; those who are `absent` answer so. `main`: more lines of Postfix's main.cf."""
+    """`people` have a mailbox, some with rules in Sieve. `main`: more lines of Postfix's main.cf."""
     listen, smtp = free_port(), free_port()
     with (
-        mailboxes(*people, submission=listen, absent=absent) as dovecot,
+        mailboxes(*people, submission=listen, rules=rules or {}) as dovecot,
         smarthost(
             listen, *main, mailboxes=DOMAIN, lmtp=dovecot.lmtp, gateways=GATEWAYS, smtp=smtp
         ) as postfix,
