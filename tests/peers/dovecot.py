@@ -88,7 +88,9 @@ class Dovecot:
             if not found:
                 return []
             _, parts = client.uid("FETCH", found.replace(b" ", b",").decode(), "(BODY.PEEK[])")
-        read = [message_from_bytes(one[1], policy=email.policy.default) for one in parts if len(one) == 2]
+        read = [
+            message_from_bytes(one[1], policy=email.policy.default) for one in parts if isinstance(one, tuple)
+        ]
         return [one for one in read if isinstance(one, EmailMessage)]
 
     def wait_for_mails(self, user: str, count: int) -> list[EmailMessage]:
