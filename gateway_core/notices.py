@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway_core.messages import State
@@ -31,7 +31,7 @@ class Notice:
 
     account_id: int | None
     event_key: str
-    kind: str  # receipt, delay, digest, reply, gathered, remark, preview, alarm, forward
+    kind: str  # receipt, delay, digest, reply, bounce, gathered, remark, preview, alarm, forward
     facts: dict[str, Any]
     target: str = ""
     message_id: int | None = None
@@ -95,7 +95,9 @@ _LEASE = (
 _END = (
     update(tables.notice)
     .where(_n.id == bindparam("notice"), _n.state == "DUE")
-    .values(state=bindparam("new"), due_at=bindparam("at"), words=bindparam("said"))
+    .values(
+        state=bindparam("new"), due_at=bindparam("at"), words=bindparam("said"), mailed_to=bindparam("mailed")
+    )
 )
 
 
@@ -119,13 +121,23 @@ class Ended:
     state: str
     at: int
     words: str = ""
+    mailed_to: str = ""  # the first of its addressees, once it is gone
 
 
 def end(conn: Connection, units: Sequence[Ended]) -> list[None]:
     """Fold: what became of notices that were claimed."""
     conn.execute(
         _END,
-        [{"notice": unit.notice_id, "new": unit.state, "at": unit.at, "said": unit.words} for unit in units],
+        [
+            {
+                "notice": unit.notice_id,
+                "new": unit.state,
+                "at": unit.at,
+                "said": unit.words,
+                "mailed": unit.mailed_to,
+            }
+            for unit in units
+        ],
     )
     return [None] * len(units)
 
@@ -135,6 +147,16 @@ def any_due(conn: Connection) -> bool:
         conn.execute(select(_n.id).where(_n.state == "DUE", _n.due_at <= clock.now()).limit(1)).first()
         is not None
     )
+
+
+def page(conn: Connection, state: str | None, limit: int) -> Sequence[Row[Any]]:
+    """Newest first; of one state where it is named."""
+    wanted = select(tables.notice).order_by(_n.id.desc()).limit(limit)
+    return conn.execute(wanted.where(_n.state == state) if state else wanted).all()
+
+
+def of_message(conn: Connection, message_id: int) -> Sequence[Row[Any]]:
+    return conn.execute(select(tables.notice).where(_n.message_id == message_id).order_by(_n.id)).all()
 
 
 def count_dead(conn: Connection) -> int:

@@ -10,7 +10,8 @@ from gateway_core.jobs.queue import NOTICES
 from gateway_core.messages import State
 from gateway_core.notices import Notice
 from gateway_core.submit import Accepted, Outcome, submit
-from mailgate import dsn, guard, refused, remarks, submission
+from mailgate import bounces, dsn, guard, refused, remarks, submission, trust
+from mailgate.addresses import ReturnPath
 from mailgate.checks import Envelope, Intake, Recipient
 from mailgate.dsn import MailOptions
 from mailgate.errors import GroupTooLarge, Loop, MailTooLarge
@@ -54,6 +55,8 @@ def accept(
     heard = [one for one in texted if one.dsn.notify != _NEVER]
     if heard and (left_out or mail.attachments):
         owed += remarks.remark(wanted, mail, _left_out(heard))
+    if (author := trust.normal(mail.from_[0])) in intake.book.dead:  # somebody is there after all
+        intake.gateway.writer.put(bounces.revive, author)
     submitted = submit(intake.gateway, wanted._replace(owed=tuple(owed)) if owed else wanted)
     if left_out:
         submitted.add_done_callback(
@@ -116,14 +119,20 @@ def _done(outcome: Outcome) -> "Future[Outcome]":
 def _forwarded(
     intake: Intake, envelope: Envelope, recipients: Sequence[Recipient], mail: Mail, raw: bytes
 ) -> Notice:
-    """Mail to the operator, and bounces of ours, are kept as notices for the operator. Raises Loop, MailTooLarge."""
+    """Mail to the operator, and bounces of ours, are kept as notices. Raises Loop, MailTooLarge."""
     if guard.is_loop(mail, intake.settings.mail.domains, intake.loop_token):
         raise Loop("this mail has been here before")
     if len(raw) > _LONGEST_FORWARD:
         raise MailTooLarge(f"mail to the operator may have {_LONGEST_FORWARD} bytes")
-    names = sorted({recipient.address for recipient in recipients if recipient.is_ours()})
+    ours = [recipient for recipient in recipients if recipient.is_ours()]
+    names = sorted({recipient.address for recipient in ours})
     facts = {"raw": raw.decode("latin-1"), "for": names, "mail_from": envelope.mail_from}
-    return Notice(None, "forward:" + hashlib.sha256(raw).hexdigest(), "forward", facts)
+    digest = hashlib.sha256(raw).hexdigest()
+    path = ours[0].named
+    if len(ours) == 1 and isinstance(path, ReturnPath):
+        about = path.notice_id
+        return Notice(None, f"bounce:{about}:{digest}", "bounce", {**facts, "about": about})
+    return Notice(None, f"forward:{digest}", "forward", facts)
 
 
 def _told(intake: Intake, outcome: Outcome, owed: Sequence[Notice]) -> "Future[Outcome]":

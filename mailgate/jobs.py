@@ -1,6 +1,7 @@
 """The job that mails notices: claims what is due, composes, sends, and notes what became of each."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -12,13 +13,14 @@ from gateway_core import notices, owed
 from gateway_core.jobs.queue import NOTICES, EmbeddedQueue
 from gateway_core.notices import Ended
 from gateway_core.storage import clock
-from mailgate import compose, outbound, pace
+from mailgate import bounces, compose, outbound, pace, trust
 from mailgate.checks import Intake
 from mailgate.compose import Outgoing
 
 _BATCH = 100
 _LONGEST_WAIT_SECONDS = 3600
 
+_NO_MAIL = {"text": owed.text, "bounce": bounces.take}  # what a notice of these kinds becomes instead
 MAILED = Counter("mailgate_notices", "Notices by what became of them", ["state"])
 log = structlog.get_logger(__name__)
 
@@ -46,8 +48,8 @@ def _mail(state: Intake, claimed: Sequence[Row[Any]]) -> list[Ended]:
     ended, mails, composed = [], [], []
     with state.gateway.reader.connect() as conn:
         for notice in claimed:
-            if notice.kind == "text":
-                ended.append(owed.text(state.gateway, notice))
+            if notice.kind in _NO_MAIL:
+                ended.append(_NO_MAIL[notice.kind](state.gateway, notice))
                 continue
             try:
                 mail = compose.compose(state, conn, notice)
@@ -62,9 +64,32 @@ def _mail(state: Intake, claimed: Sequence[Row[Any]]) -> list[Ended]:
             else:
                 mails.append(mail)
                 composed.append(notice)
-    going = _paced(state, list(zip(composed, mails, strict=True)))
+    living, stopped = _living(state, list(zip(composed, mails, strict=True)))
+    ended += stopped
+    going = _paced(state, living)
     results = outbound.send(state.settings, [mail for _, mail in going]) if going else []
-    return ended + [_ended(state, notice, sent) for (notice, _), sent in zip(going, results, strict=True)]
+    return ended + [
+        _ended(state, notice, mail.to[0], sent) for (notice, mail), sent in zip(going, results, strict=True)
+    ]
+
+
+def _living(
+    state: Intake, made: list[tuple[Row[Any], Outgoing]]
+) -> tuple[list[tuple[Row[Any], Outgoing]], list[Ended]]:
+    """Each to those of its addressees to whom mail arrives; what is left for nobody has ended."""
+    if state.book.dead.isdisjoint(trust.normal(to) for _, mail in made for to in mail.to):
+        return made, []
+    with state.gateway.reader.connect() as conn:
+        dead = bounces.dead(conn, {trust.normal(to) for _, mail in made for to in mail.to})
+    living, stopped = [], []
+    for notice, mail in made:
+        to = tuple(one for one in mail.to if trust.normal(one) not in dead)
+        if to:
+            living.append((notice, replace(mail, to=to)))
+        else:
+            words = f"mail to {mail.to[0]} comes back: {dead[trust.normal(mail.to[0])]}"
+            stopped.append(Ended(notice.id, "DEAD", clock.now(), words))
+    return living, stopped
 
 
 def _paced(state: Intake, made: list[tuple[Row[Any], Outgoing]]) -> list[tuple[Row[Any], Outgoing]]:
@@ -77,12 +102,12 @@ def _paced(state: Intake, made: list[tuple[Row[Any], Outgoing]]) -> list[tuple[R
     return going
 
 
-def _ended(state: Intake, notice: Row[Any], sent: outbound.Sent) -> Ended:
+def _ended(state: Intake, notice: Row[Any], to: str, sent: outbound.Sent) -> Ended:
     now = clock.now()
     if sent.gone:
         if sent.words:
             log.warning("notice not taken for everybody", notice=notice.id, words=sent.words)
-        return Ended(notice.id, "DONE", now, sent.words)
+        return Ended(notice.id, "DONE", now, sent.words, to)
     too_old = now - notice.created_at > state.settings.outbound.retry_age_hours * 60 * clock.MINUTE
     if not sent.retry or too_old:
         log.warning("notice given up", notice=notice.id, words=sent.words)

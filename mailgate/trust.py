@@ -203,6 +203,7 @@ class Book:
         self._loopback_only = loopback_only
         self._rules = Rules(-1, {}, frozenset())
         self._contacts: dict[tuple[int, str], tuple[str, ...]] = {}
+        self.dead: frozenset[str] = frozenset()  # addresses that nothing is mailed to (bounces)
         gateway.directory.follow(self._read)
 
     def rules(self) -> Rules:
@@ -215,6 +216,7 @@ class Book:
     def _read(self, conn: Connection, snapshot: Snapshot) -> None:
         self._contacts = _load_contacts(conn)
         self._rules = load(conn, snapshot, loopback_only=self._loopback_only)
+        self.dead = frozenset(conn.execute(select(tables.dead_address.c.address)).scalars())
 
 
 def load(conn: Connection, snapshot: Snapshot, *, loopback_only: bool) -> Rules:

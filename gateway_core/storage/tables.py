@@ -434,9 +434,9 @@ notice = Table(  # what an account is owed; an actor of another package turns it
     _id(),
     _ref("account_id", "account", nullable=True),  # NULL: to the operator
     Column("event_key", Text, nullable=False, unique=True),  # one notice an event, however often it is seen
-    _text(
-        "kind"
-    ),  # receipt, delay, digest, reply, gathered (replies of an hour), remark, preview, alarm, forward, statement, text
+    # receipt, delay, digest, reply, gathered (replies of an hour), remark, preview, refusal, alarm, statement, forward,
+    # bounce; text: what we owe a handset
+    _text("kind"),
     _text("target"),  # "": who submitted it (the origin); else an address of forward_to or replies_to
     _ref("message_id", "message", nullable=True),
     _ref("mo_id", "mo", nullable=True),
@@ -446,6 +446,7 @@ notice = Table(  # what an account is owed; an actor of another package turns it
     _int("tries"),
     _text("words"),
     _at("created_at"),
+    _later("mailed_to", Text, "''"),  # the first of its addressees, once it is gone
     _partial("notice_due_idx", "due_at", "id", where="state = 'DUE'"),
     Index(None, "message_id"),
 )

@@ -92,7 +92,11 @@ def _rows(gateway: Gateway, chosen: Settings) -> list[Found]:
         found.append(Found("ledger", True, "every balance is the sum of its entries"))
     if dead:
         found.append(
-            Found("notices", None, f"{dead} were given up: their mail was refused or could not be sent")
+            Found(
+                "notices",
+                None,
+                f"{dead} were given up: their mail was refused or could not be sent (notice list --state DEAD)",
+            )
         )
     return [*found, *_senders(rules, chosen)]
 

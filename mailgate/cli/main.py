@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _accounts(commands)
     _routes(commands)
     _optouts(commands)
+    _notices(commands)
     _legacy(commands)
     refusals = _add(commands, "refusals", "what was not accepted, newest first", "messages", "refusals")
     refusals.add_argument("--limit", type=_positive, default=100)
@@ -153,6 +154,20 @@ def _scope(command: argparse.ArgumentParser) -> None:
     whose = command.add_mutually_exclusive_group()
     whose.add_argument("--account", metavar="NAME", help="of this account only")
     whose.add_argument("--number", metavar="SHARED", help="of texts from this shared number")
+
+
+def _notices(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    notice = commands.add_parser("notice", help="list what is owed by mail, and what became of it")
+    actions = notice.add_subparsers(title="actions", metavar="ACTION", required=True)
+    listed = _add(actions, "list", "newest first", "notices", "list_notices")
+    listed.add_argument("--state", choices=("DUE", "DONE", "DEAD"), type=str.upper)
+    listed.add_argument("--limit", type=_positive, default=50)
+    _json(listed)
+    bounce = commands.add_parser("bounce", help="list, remove addresses whose mail comes back")
+    actions = bounce.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _json(_add(actions, "list", "newest first", "notices", "list_bounces"))
+    remove = _add(actions, "remove", "mail there again", "notices", "remove_bounce")
+    remove.add_argument("address", metavar="ADDR")
 
 
 def _routes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -5,12 +5,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from gateway_core import cancel, keys, messages
+from gateway_core import cancel, keys, messages, notices
 from gateway_core import refusals as refused
 from gateway_core.errors import GatewayError
 from gateway_core.messages import Actor, State
 from gateway_core.storage import ids
 from mailgate import shown
+from mailgate.cli import notices as owed
 from mailgate.cli import opening, printing
 
 
@@ -49,13 +50,18 @@ def show_message(arguments: argparse.Namespace) -> int:
         return 0
     for message in found:
         for name, value in message.items():
-            if name not in {"trail", "removed"}:
+            if name not in {"trail", "removed", "notices"}:
                 print(f"{name:20}{_plain(value)}".rstrip())
         for piece in message["removed"]:
             print(f"  not texted, {piece['why']}: {piece['text']!r}")
         for event in message["trail"]:
             print(
                 f"  {event['at']}  {event['actor']:9} {event['from'] or '-'} -> {event['to']}  {event['reason']}"
+            )
+        for one in message["notices"]:
+            to = f" to {one['mailed_to']}" if one["mailed_to"] else ""
+            print(
+                f"  {one['created']}  mail {one['id']}  {one['kind']} {one['state']}{to}  {one['words']}".rstrip()
             )
         print()
     return 0
@@ -73,7 +79,9 @@ def _with_trail(conn: Connection, row: Any) -> dict[str, Any]:
     left_out = {
         name: origin.get(name, []) for name in ("attachments", "removed")
     }  # of the mail, where it was one
-    return {**_shown(row), **left_out, "trail": shown.trail(messages.trail(conn, row["id"]))}
+    mailed = [owed.as_shown(one) for one in notices.of_message(conn, row["id"])]
+    trail = shown.trail(messages.trail(conn, row["id"]))
+    return {**_shown(row), **left_out, "trail": trail, "notices": mailed}
 
 
 def _shown(row: Any) -> dict[str, Any]:

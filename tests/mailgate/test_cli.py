@@ -51,6 +51,7 @@ LEAVES = [
     *("serve", "check", "apply", "explain", "whocan", "message list", "message show", "message cancel"),
     *("account list", "account show", "account credit", "refusals", "migrate"),
     *("optout list", "optout add", "optout remove", "route list", "route pause", "route resume"),
+    *("notice list", "bounce list", "bounce remove"),
 ]
 
 

@@ -13,6 +13,7 @@ def upgrade() -> None:
     op.add_column("message", sa.Column("receipts", sa.Text(), nullable=False, server_default=sa.text("''")))
     op.add_column("message", sa.Column("warn", sa.Boolean(), nullable=False, server_default=sa.text("false")))
     op.add_column("sender", sa.Column("receipts", sa.Text(), nullable=False, server_default=sa.text("''")))
+    op.add_column("notice", sa.Column("mailed_to", sa.Text(), nullable=False, server_default=sa.text("''")))
     op.create_table(
         "progress",
         sa.Column("name", sa.Text(), nullable=False),
