@@ -184,7 +184,7 @@ def written(body: str, message_id: str, subject: str) -> EmailMessage:
 
 
 def content(mail: EmailMessage) -> str:
-    return str(mail.get_content()).replace("\r\n", "\n")
+    return str(mail.get_body(("plain",)).get_content()).replace("\r\n", "\n")
 
 
 # --- the program ------------------------------------------------------------------------------------------
