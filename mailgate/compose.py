@@ -4,9 +4,8 @@ All headers go through EmailMessage, which refuses line breaks; what people or p
 address. Every mail of ours says that it is one (RFC 3834 §5) and carries the mark by which we know it again.
 """
 
-import email.utils
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from email.headerregistry import Address
 from email.message import EmailMessage
 from typing import Any, NamedTuple
@@ -17,25 +16,26 @@ from gateway_core import digests, numbers
 from gateway_core.accounts import Terms
 from gateway_core.messages import FINAL
 from gateway_core.storage import clock, ids, tables
-from mailgate import addresses, headers, hearers, letters, pace, reports, statements, threads, wording
+from mailgate import (
+    addresses,
+    headers,
+    hearers,
+    letters,
+    outgoing,
+    pace,
+    reports,
+    statements,
+    threads,
+    wording,
+)
 from mailgate.checks import Intake
+from mailgate.outgoing import Outgoing
 from mailgate.reports import Outcome
 from mailgate.threads import Thread
 from mailgate.wording import Speech
 
 _NOBODYS = Terms(timezone="UTC")
 _LONGEST_GATHERED = 500_000  # characters of the texts in one mail
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One mail, ready to go. `mail_from` "" is the null return path."""
-
-    id: str  # stable: the same notice is the same mail, whoever sends it and how often
-    mail_from: str
-    to: tuple[str, ...]
-    content: bytes
-    local: bool = False  # for this gateway's outbox, also where a smarthost is set
 
 
 class _Submitted(NamedTuple):
@@ -105,16 +105,20 @@ def _report(
     outcomes: list[Outcome],
     body: wording.Body,
 ) -> Outgoing:
-    mail = _begin(state, notice, threads.of(about.origin, to, outcomes[0].to))
-    mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
+    mail = outgoing.begin_ours(state, notice, threads.of(about.origin, to, outcomes[0].to))
     mail["Precedence"] = "bulk"
     domain = state.settings.mail.domains[0]
     if len(outcomes) == 1:  # who answers a report means the phone
         mail["Reply-To"] = Address(addr_spec=f"{outcomes[0].to.removeprefix('+')}@{domain}")
     reports.attach(
-        mail, _set(EmailMessage(policy=headers.POLICY), body), domain, about.origin, about.at, outcomes
+        mail,
+        outgoing.filled(EmailMessage(policy=headers.POLICY), body),
+        domain,
+        about.origin,
+        about.at,
+        outcomes,
     )
-    return _finish(notice, "", to, mail)
+    return outgoing.finish(notice, "", to, mail)
 
 
 # --- answers ----------------------------------------------------------------------------------------------
@@ -159,12 +163,12 @@ def _from_phone(
     thread: Thread,
     body: wording.Body,
 ) -> Outgoing:
-    mail, domain = _begin(state, notice, thread), state.settings.mail.domains[0]
+    mail, domain = outgoing.begin(state, notice, thread), state.settings.mail.domains[0]
     mail["From"] = Address(numbers.display(facts["handset"]), facts["handset"].removeprefix("+"), domain)
     mail["Reply-To"] = Address(addr_spec=f"{_reply_local(state, conn, facts)}@{domain}")
-    _set(mail, body)
+    outgoing.filled(mail, body)
     sender = f"{addresses.return_local(notice.id, state.secrets)}@{domain}"
-    return _finish(notice, sender, thread.to, mail)
+    return outgoing.finish(notice, sender, thread.to, mail)
 
 
 def _reply_local(state: Intake, conn: Connection, facts: dict[str, Any]) -> str:
@@ -184,19 +188,18 @@ def _alarm(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
     operator, speech = state.settings.mail.operator, _speech(state, notice)
     to = (str(notice.target).removeprefix("mailto:") or operator or "postmaster",)
     subject, said = letters.alarm(speech, notice.facts, _terms(state, notice).timezone)
-    sent = _from_gateway(state, notice, Thread(to, subject, ()), speech.body("alarm", said))
+    sent = outgoing.from_gateway(state, notice, Thread(to, subject, ()), speech.body("alarm", said))
     return replace(sent, local=not (notice.target or operator))
 
 
 def _statement(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
     """The month's money, in words and as a table that programs read."""
     facts, to, speech = notice.facts, (str(notice.target).removeprefix("mailto:"),), _speech(state, notice)
-    mail = _begin(state, notice, Thread(to, speech.say("subject.statement", **facts), ()))
-    mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
-    _set(mail, speech.body("statement", letters.statement(speech, facts)))
+    mail = outgoing.begin_ours(state, notice, Thread(to, speech.say("subject.statement", **facts), ()))
+    outgoing.filled(mail, speech.body("statement", letters.statement(speech, facts)))
     name = f"{facts['account']}-{facts['month']}.csv"
     mail.add_attachment(statements.as_csv(facts), subtype="csv", filename=name)
-    return _finish(notice, "", to, mail)
+    return outgoing.finish(notice, "", to, mail)
 
 
 def _forward(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
@@ -216,15 +219,23 @@ def _remark(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | Non
     return _to_author(state, notice, speech.body("remark", said))
 
 
+def _refusal(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
+    speech = _speech(state, notice)
+    return _to_author(state, notice, speech.body("refusal", letters.refusal(speech, notice.facts)))
+
+
 def _preview(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
     speech = _speech(state, notice)
     return _to_author(state, notice, speech.body("preview", letters.preview(speech, notice.facts)))
 
 
 def _to_author(state: Intake, notice: Row[Any], body: wording.Body) -> Outgoing | None:
-    to = hearers.of_remark(state, notice)
-    thread = threads.of(notice.facts["origin"], to, notice.facts["number"]) if to else None
-    return _from_gateway(state, notice, thread, body) if thread else None
+    to, facts = hearers.of_remark(state, notice), notice.facts
+    if not to:
+        return None
+    return outgoing.from_gateway(
+        state, notice, threads.of(facts["origin"], to, facts.get("number", "")), body
+    )
 
 
 _BY_KIND = {
@@ -232,6 +243,7 @@ _BY_KIND = {
     "delay": _delay,
     "digest": _digest,
     "remark": _remark,
+    "refusal": _refusal,
     "preview": _preview,
     "reply": _reply,
     "gathered": _gathered,
@@ -258,38 +270,3 @@ def _terms(state: Intake, notice: Row[Any]) -> Terms:
 def _speech(state: Intake, notice: Row[Any]) -> Speech:
     terms = _terms(state, notice)
     return wording.speech(terms.language, terms.templates)
-
-
-def _begin(state: Intake, notice: Row[Any], thread: Thread) -> EmailMessage:
-    mail = EmailMessage(policy=headers.POLICY)
-    mail["Date"] = email.utils.format_datetime(email.utils.localtime())
-    mail["Message-ID"] = f"<{ids.show('n', notice.id)}@{state.settings.mail.domains[0]}>"
-    mail["To"] = [headers.addressee(address) for address in thread.to]
-    mail["Subject"] = headers.line(thread.subject)
-    if thread.references:
-        mail["In-Reply-To"] = f"<{thread.references[-1]}>"
-        mail["References"] = " ".join(f"<{reference}>" for reference in thread.references)
-    # RFC 3834 §5 has `no` for what a person wrote, as the words of a phone are. But it is a machine that mails
-    # them, the phone may be one too, and only auto-generated keeps the reader's absence notices from texting it.
-    mail["Auto-Submitted"] = "auto-generated"
-    mail["X-Auto-Response-Suppress"] = "All"
-    mail["X-Mailgate-Loop"] = state.loop_token
-    return mail
-
-
-def _from_gateway(state: Intake, notice: Row[Any], thread: Thread, body: wording.Body) -> Outgoing:
-    mail = _begin(state, notice, thread)
-    mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
-    return _finish(notice, "", thread.to, _set(mail, body))
-
-
-def _set(mail: EmailMessage, body: wording.Body) -> EmailMessage:
-    """Plain, and HTML beside it where the account wants it."""
-    mail.set_content(body.text)
-    if body.html:
-        mail.add_alternative(body.html, subtype="html")
-    return mail
-
-
-def _finish(notice: Row[Any], mail_from: str, to: tuple[str, ...], mail: EmailMessage) -> Outgoing:
-    return Outgoing(ids.show("n", notice.id), mail_from, to, mail.as_bytes())

@@ -15,7 +15,7 @@ from gateway_core.notices import Ended
 from gateway_core.storage import clock
 from mailgate import bounces, compose, outbound, pace, trust
 from mailgate.checks import Intake
-from mailgate.compose import Outgoing
+from mailgate.outgoing import Outgoing
 
 _BATCH = 100
 _LONGEST_WAIT_SECONDS = 3600

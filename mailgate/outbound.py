@@ -25,7 +25,7 @@ from aiosmtplib import (
 )
 
 from gateway_core.errors import SettingsError
-from mailgate.compose import Outgoing
+from mailgate.outgoing import Outgoing
 from mailgate.settings import Settings
 
 _TIMEOUT_SECONDS = 30

@@ -40,7 +40,7 @@ def note(intake: Intake, case: Case, recipient: str, error: GatewayError, more: 
     REFUSED.labels(error.code).inc()
     rule, words = _explained(intake, case, error)
     account = intake.gateway.snapshot.accounts.get(rule.account_id) if rule else None
-    shown, words = _hidden(rule, recipient, words)
+    shown, words = hidden(rule, recipient, words)
     refusal = refusals.Refusal(
         intake.gateway.ids,
         envelope.door,
@@ -54,7 +54,7 @@ def note(intake: Intake, case: Case, recipient: str, error: GatewayError, more: 
     intake.gateway.writer.put(refusals.record, refusal)
 
 
-def _hidden(rule: Rule | None, recipient: str, words: str) -> tuple[str, str]:
+def hidden(rule: Rule | None, recipient: str, words: str) -> tuple[str, str]:
     """Both without a tag; of a sender that has a secret, only what looks like a number: a secret may stand there."""
     shown = addresses.hidden_tag(recipient)
     local, at, domain = shown.rpartition("@") if "@" in shown else (shown, "", "")  # of a list in the mail

@@ -34,7 +34,7 @@ def remark(wanted: Submission, mail: Mail, left_out: LeftOut) -> tuple[Notice, .
     if told == {"none"} or not (left_out or attachments):
         return ()
     facts = {
-        "origin": _thread(origin),
+        "origin": thread(origin),
         "number": wanted.to[0],
         "left_out": _words(left_out),
         "attachments": attachments,
@@ -53,7 +53,7 @@ def preview(wanted: Submission, text: str, drafts: Sequence[Draft], left_out: Le
     segments, costs = drafts[0].segments, encoding.costs(text)
     named = replace(costs, characters=costs.characters[:_MOST_COSTLY])
     facts = {
-        "origin": _thread(origin),
+        "origin": thread(origin),
         "number": drafts[0].to,
         "text": text,
         "encoding": str(segments.encoding),
@@ -70,7 +70,8 @@ def preview(wanted: Submission, text: str, drafts: Sequence[Draft], left_out: Le
     return Notice(wanted.account.id, _key("preview", wanted, wanted.to), "preview", facts)
 
 
-def _thread(origin: Mapping[str, Any]) -> dict[str, Any]:
+def thread(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """What a mail to the author needs in order to find its thread."""
     wanted = ("envelope_from", "from", "subject", "message_id", "references", "unanswered", "dsn")
     return {name: origin[name] for name in wanted if name in origin}
 

@@ -36,7 +36,7 @@ def of_mail(
         account,
         tuple(dict.fromkeys(to for recipient in texted for to in recipient.to)),
         reading.text.text,
-        origin=_origin(envelope, reading.mail)
+        origin=origin(envelope, reading.mail)
         | _asked(texted, asked)
         | _left_out(reading)
         | _whole(asked, raw),
@@ -100,7 +100,7 @@ def _cap(account: Account, rule: Rule | None) -> Cap | None:
     return Cap(f"sender:{account.id}:{rule.address}", today.isoformat(), rule.daily_spend)
 
 
-def _origin(envelope: Envelope, mail: Mail) -> dict[str, Any]:
+def origin(envelope: Envelope, mail: Mail) -> dict[str, Any]:
     """What a receipt or reply needs in order to find the author's thread (RFC 5322 §3.6.4)."""
     return {
         "door": envelope.door,

@@ -23,12 +23,12 @@ class Thread(NamedTuple):
 
 
 def of(origin: Mapping[str, Any], to: tuple[str, ...], number: str) -> Thread:
-    """Of what `origin` began (submission.of_mail), or the phone with this number where it is {}."""
-    subject = origin.get("subject", "").strip() or f"SMS {numbers.display(number)}"
+    """Of what `origin` began (submission.of_mail), or the phone with this number where it is {}; "": neither."""
+    subject = origin.get("subject", "").strip() or f"SMS {numbers.display(number) if number else ''}".strip()
     subject = subject if subject.lower().startswith("re:") else f"Re: {subject}"
     message_id = origin.get("message_id", "")
     if not headers.is_usable_id(message_id):
-        return Thread(to, subject, (_root(to[0], number),))
+        return Thread(to, subject, (_root(to[0], number),) if number else ())
     chain = [*filter(headers.is_usable_id, origin.get("references", ())), message_id]
     if len(chain) > _MOST_REFERENCES:
         chain = [chain[0], *chain[1 - _MOST_REFERENCES :]]

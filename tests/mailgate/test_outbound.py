@@ -20,8 +20,8 @@ from sqlalchemy import select, update
 from gateway_core.errors import SettingsError
 from gateway_core.storage import tables
 from mailgate import jobs, outbound
-from mailgate.compose import Outgoing
 from mailgate.outbound import Sent
+from mailgate.outgoing import Outgoing
 from mailgate.settings import Settings
 
 GONE = Sent(gone=True)

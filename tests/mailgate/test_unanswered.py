@@ -21,6 +21,7 @@ from gateway_core.notices import Notice
 from gateway_core.sms import MO
 from gateway_core.storage import tables
 from mailgate import compose
+from mailgate.outgoing import Outgoing
 
 DELIVERED, REFUSED, UNDELIVERED = "447700900123", "447700900002", "447700900004"
 PEOPLE = ("ops@acme.example", "boss@acme.example")
@@ -47,7 +48,7 @@ def submitted(w: World, raw: bytes, to: str = DELIVERED, options: bytes = b"", m
     return int(message["id"])
 
 
-def made(w: World, message_id: int) -> compose.Outgoing | None:
+def made(w: World, message_id: int) -> Outgoing | None:
     """What the message's one receipt is mailed as, once it is done; None where there is none."""
     n = tables.notice.c
     wanted = select(tables.notice).where(n.message_id == message_id, n.kind == "receipt")
@@ -67,7 +68,7 @@ def told(w: World, message_id: int) -> tuple[str, ...]:
     return mail.to if mail else ()
 
 
-def content(mail: compose.Outgoing | None) -> EmailMessage:
+def content(mail: Outgoing | None) -> EmailMessage:
     assert mail is not None
     found = email.message_from_bytes(mail.content, policy=email.policy.default)
     assert isinstance(found, EmailMessage)
