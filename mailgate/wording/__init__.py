@@ -120,7 +120,7 @@ def _environment(speech: Speech, own: Mapping[str, str]) -> ImmutableSandboxedEn
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {"quote": quoted, "lines": _lines, "fill": filled}
+    made.filters |= {"quote": quoted, "lines": _lines, "fill": filled, "flow": _flow}
     made.globals = {
         "say": speech.say,
         "knows": speech.knows,
@@ -156,6 +156,11 @@ def quoted(text: str) -> str:
 
 def filled(line: str) -> str:
     return textwrap.fill(line, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def _flow(text: str) -> str:
+    """Words of a catalog, which are broken for plain mail, as one paragraph."""
+    return text.replace("\n", " ")
 
 
 def _lines(text: str) -> Markup:
