@@ -6,8 +6,6 @@ address. Every mail of ours says that it is one (RFC 3834 §5) and carries the m
 
 from collections.abc import Mapping
 from dataclasses import replace
-from email.headerregistry import Address
-from email.message import EmailMessage
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, select
@@ -18,11 +16,11 @@ from gateway_core.messages import FINAL
 from gateway_core.storage import clock, ids, tables
 from mailgate import (
     addresses,
-    headers,
     hearers,
     letters,
     outgoing,
     pace,
+    parts,
     reports,
     statements,
     threads,
@@ -105,20 +103,14 @@ def _report(
     outcomes: list[Outcome],
     body: wording.Body,
 ) -> Outgoing:
-    mail = outgoing.begin_ours(state, notice, threads.of(about.origin, to, outcomes[0].to))
-    mail["Precedence"] = "bulk"
     domain = state.settings.mail.domains[0]
+    fields = outgoing.begin_ours(state, notice, threads.of(about.origin, to, outcomes[0].to))
+    fields.append(parts.field("Precedence", "bulk"))
     if len(outcomes) == 1:  # who answers a report means the phone
-        mail["Reply-To"] = Address(addr_spec=f"{outcomes[0].to.removeprefix('+')}@{domain}")
-    reports.attach(
-        mail,
-        outgoing.filled(EmailMessage(policy=headers.POLICY), body),
-        domain,
-        about.origin,
-        about.at,
-        outcomes,
-    )
-    return outgoing.finish(notice, "", to, mail)
+        fields.append(parts.people("Reply-To", (f"{outcomes[0].to.removeprefix('+')}@{domain}",)))
+    inner = [outgoing.filled(notice, body), *reports.parts_of(domain, about.origin, about.at, outcomes)]
+    report = parts.multipart("report", f"{notice.id:x}r", inner, " report-type=delivery-status;")
+    return outgoing.finish(notice, "", to, fields, report)
 
 
 # --- answers ----------------------------------------------------------------------------------------------
@@ -163,12 +155,14 @@ def _from_phone(
     thread: Thread,
     body: wording.Body,
 ) -> Outgoing:
-    mail, domain = outgoing.begin(state, notice, thread), state.settings.mail.domains[0]
-    mail["From"] = Address(numbers.display(facts["handset"]), facts["handset"].removeprefix("+"), domain)
-    mail["Reply-To"] = Address(addr_spec=f"{_reply_local(state, conn, facts)}@{domain}")
-    outgoing.filled(mail, body)
+    domain, handset = state.settings.mail.domains[0], facts["handset"]
+    fields = [
+        *outgoing.begin(state, notice, thread),
+        parts.person("From", numbers.display(handset), f"{handset.removeprefix('+')}@{domain}"),
+        parts.people("Reply-To", (f"{_reply_local(state, conn, facts)}@{domain}",)),
+    ]
     sender = f"{addresses.return_local(notice.id, state.secrets)}@{domain}"
-    return outgoing.finish(notice, sender, thread.to, mail)
+    return outgoing.finish(notice, sender, thread.to, fields, outgoing.filled(notice, body))
 
 
 def _reply_local(state: Intake, conn: Connection, facts: dict[str, Any]) -> str:
@@ -195,11 +189,13 @@ def _alarm(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
 def _statement(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:
     """The month's money, in words and as a table that programs read."""
     facts, to, speech = notice.facts, (str(notice.target).removeprefix("mailto:"),), _speech(state, notice)
-    mail = outgoing.begin_ours(state, notice, Thread(to, speech.say("subject.statement", **facts), ()))
-    outgoing.filled(mail, speech.body("statement", letters.statement(speech, facts)))
     name = f"{facts['account']}-{facts['month']}.csv"
-    mail.add_attachment(statements.as_csv(facts), subtype="csv", filename=name)
-    return outgoing.finish(notice, "", to, mail)
+    inner = [
+        outgoing.filled(notice, speech.body("statement", letters.statement(speech, facts))),
+        parts.named(parts.text(statements.as_csv(facts), "csv"), name),
+    ]
+    fields = outgoing.begin_ours(state, notice, Thread(to, speech.say("subject.statement", **facts), ()))
+    return outgoing.finish(notice, "", to, fields, parts.multipart("mixed", f"{notice.id:x}m", inner))
 
 
 def _forward(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing:

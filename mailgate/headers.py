@@ -39,6 +39,11 @@ def is_usable_id(message_id: str) -> bool:
     return bool(_USABLE_ID.fullmatch(message_id)) and not _ENCODED_WORD.search(message_id)
 
 
+def named(display: str, address: str) -> Address:
+    """One of ours."""
+    return Address(line(display), addr_spec=address)
+
+
 def addressee(address: str) -> Address | Group:
     """For To. A return path that no header can hold, such as `root`, becomes the name of an empty group."""
     try:

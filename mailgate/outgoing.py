@@ -2,15 +2,14 @@
 
 import email.utils
 from dataclasses import dataclass
-from email.headerregistry import Address
-from email.message import EmailMessage
 from typing import Any
 
 from sqlalchemy import Row
 
 from gateway_core.storage import ids
-from mailgate import headers
+from mailgate import headers, parts
 from mailgate.checks import Intake
+from mailgate.parts import Part
 from mailgate.threads import Thread
 from mailgate.wording import Body
 
@@ -26,40 +25,45 @@ class Outgoing:
     local: bool = False  # for this gateway's outbox, also where a smarthost is set
 
 
-def begin(state: Intake, notice: Row[Any], thread: Thread) -> EmailMessage:
-    mail = EmailMessage(policy=headers.POLICY)
-    mail["Date"] = email.utils.format_datetime(email.utils.localtime())
-    mail["Message-ID"] = f"<{ids.show('n', notice.id)}@{state.settings.mail.domains[0]}>"
-    mail["To"] = [headers.addressee(address) for address in thread.to]
-    mail["Subject"] = headers.line(thread.subject)
+def begin(state: Intake, notice: Row[Any], thread: Thread) -> list[str]:
+    """The fields of every mail of ours but its author."""
+    fields = [
+        parts.field("Date", email.utils.format_datetime(email.utils.localtime())),
+        parts.field("Message-ID", f"<{ids.show('n', notice.id)}@{state.settings.mail.domains[0]}>"),
+        parts.people("To", thread.to),
+        parts.field("Subject", headers.line(thread.subject)),
+    ]
     if thread.references:
-        mail["In-Reply-To"] = f"<{thread.references[-1]}>"
-        mail["References"] = " ".join(f"<{reference}>" for reference in thread.references)
+        fields += [
+            parts.field("In-Reply-To", f"<{thread.references[-1]}>"),
+            parts.field("References", " ".join(f"<{reference}>" for reference in thread.references)),
+        ]
     # RFC 3834 §5 has `no` for what a person wrote, as the words of a phone are. But it is a machine that mails
     # them, the phone may be one too, and only auto-generated keeps the reader's absence notices from texting it.
-    mail["Auto-Submitted"] = "auto-generated"
-    mail["X-Auto-Response-Suppress"] = "All"
-    mail["X-Mailgate-Loop"] = state.loop_token
-    return mail
+    fields += [
+        parts.field("Auto-Submitted", "auto-generated"),
+        parts.field("X-Auto-Response-Suppress", "All"),
+        parts.field("X-Mailgate-Loop", state.loop_token),
+    ]
+    return fields
 
 
-def begin_ours(state: Intake, notice: Row[Any], thread: Thread) -> EmailMessage:
-    mail = begin(state, notice, thread)
-    mail["From"] = Address("SMS gateway", addr_spec=state.settings.outbound.from_address)
-    return mail
+def begin_ours(state: Intake, notice: Row[Any], thread: Thread) -> list[str]:
+    author = parts.person("From", "SMS gateway", state.settings.outbound.from_address)
+    return [*begin(state, notice, thread), author]
 
 
 def from_gateway(state: Intake, notice: Row[Any], thread: Thread, body: Body) -> Outgoing:
-    return finish(notice, "", thread.to, filled(begin_ours(state, notice, thread), body))
+    return finish(notice, "", thread.to, begin_ours(state, notice, thread), filled(notice, body))
 
 
-def filled(mail: EmailMessage, body: Body) -> EmailMessage:
+def filled(notice: Row[Any], body: Body) -> Part:
     """Plain, and HTML beside it where the account wants it."""
-    mail.set_content(body.text)
-    if body.html:
-        mail.add_alternative(body.html, subtype="html")
-    return mail
+    plain = parts.text(body.text)
+    if not body.html:
+        return plain
+    return parts.multipart("alternative", f"{notice.id:x}a", [plain, parts.text(body.html, "html")])
 
 
-def finish(notice: Row[Any], mail_from: str, to: tuple[str, ...], mail: EmailMessage) -> Outgoing:
-    return Outgoing(ids.show("n", notice.id), mail_from, to, mail.as_bytes())
+def finish(notice: Row[Any], mail_from: str, to: tuple[str, ...], fields: list[str], part: Part) -> Outgoing:
+    return Outgoing(ids.show("n", notice.id), mail_from, to, parts.whole(fields, part))
