@@ -4,7 +4,6 @@
 """
 
 import difflib
-import ipaddress
 import json
 import os
 import tomllib
@@ -12,70 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
 from gateway_core.accounts import Network
 from gateway_core.errors import SettingsError
 from gateway_core.settings import DatabaseSettings, QueueSettings, Section
-from mailgate.mail import charsets
+from mailgate.setting_types import CodePage, DnsServer, Domain, Listen, MailboxOrNone
+from mailgate.settings_outbound import OutboundSettings
 
 PREFIX = "MAILGATE_"
 _OWN_VARIABLES = {"MAILGATE_CONFIG"}
-
-
-def _domain(value: str) -> str:
-    domain = value.strip().lower().rstrip(".")
-    if not domain or " " in domain or "@" in domain:
-        raise ValueError(f"{value!r} is not a domain")
-    return domain
-
-
-def _address(value: str) -> str:
-    host, separator, port = value.strip().rpartition(":")
-    if not separator or not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
-        raise ValueError(f"{value!r} is not host:port; example: 127.0.0.1:8025")
-    if ":" in host:
-        try:
-            ipaddress.IPv6Address(host[1:-1] if host.startswith("[") and host.endswith("]") else "")
-        except ValueError:
-            raise ValueError(f"{value!r} is not host:port; IPv6 is written [::1]:{port}") from None
-    return f"{host}:{port}"
-
-
-def _mailbox(value: str) -> str:
-    try:
-        return validate_email(value, check_deliverability=False, globally_deliverable=False).normalized
-    except EmailNotValidError:
-        raise ValueError(f"{value!r} is not a mail address") from None
-
-
-def _mailbox_or_none(value: str) -> str:
-    return _mailbox(value) if value else value
-
-
-def _code_page(value: str) -> str:
-    if value and not charsets.known(value):
-        raise ValueError(f"{value!r} is not a code page that ASCII is a part of; example: cp437")
-    return value
-
-
-def _dns_server(value: str) -> str:
-    """IP, IP:port or [IPv6]:port."""
-    text = value.strip()
-    host, _, port = text.rpartition(":") if text.count(":") == 1 or "]:" in text else (text, "", "53")
-    try:
-        ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        raise ValueError(f"{value!r} is not an IP address; example: 192.0.2.53 or 127.0.0.1:5353") from None
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise ValueError(f"{value!r}: {port!r} is not a port")
-    return text
-
-
-Listen = Annotated[str, AfterValidator(_address)]
-Domain = Annotated[str, AfterValidator(_domain)]
-Mailbox = Annotated[str, AfterValidator(_mailbox)]
 
 
 class SecuritySettings(Section):
@@ -88,16 +33,14 @@ class MailSettings(Section):
     domains: tuple[Domain, ...] = Field(
         ("sms.localhost",), min_length=1, description="What follows the @ of number@domain"
     )
-    operator: Annotated[str, AfterValidator(_mailbox_or_none)] = Field(
-        "", description="Where postmaster and abuse go; empty: the outbox"
-    )
+    operator: MailboxOrNone = Field("", description="Where postmaster and abuse go; empty: the outbox")
     trusted_relays: tuple[Network, ...] = Field(
         (), description="Networks of mail servers whose Authentication-Results is believed"
     )
     authserv_id: str = Field(
         "", validate_default=True, description="The name under which they write it (RFC 8601)"
     )
-    dns_servers: tuple[Annotated[str, AfterValidator(_dns_server)], ...] = Field(
+    dns_servers: tuple[DnsServer, ...] = Field(
         (), description="Asked for SPF, DKIM and DMARC: IP or IP:port; empty: the system's"
     )
     reply_token_days: int = Field(30, ge=1, le=3650, description="Life of a reply address")
@@ -167,24 +110,13 @@ class LimitsSettings(Section):
     connections_per_minute: int = Field(60, ge=0, le=1_000_000, description="From one peer; 0: no limit")
 
 
-class OutboundSettings(Section):
-    smarthost: str = Field(
-        "",
-        description="smtp://user:secret@host:587 or smtps://…; empty: kept in var/outbox, shown at /outbox",
-    )
-    from_address: Mailbox = Field("gateway@sms.localhost", description="From of receipts")
-    retry_age_hours: int = Field(48, ge=1, description="How long a mail is tried again after a 4xx reply")
-
-
 class LegacySettings(Section):
     """What forgotten devices need. Each switch bends one rule, for the peers in `ips` only."""
 
     ips: tuple[Network, ...] = Field(min_length=1, description="Networks of the devices")
     hide_starttls: bool = Field(False, description="Do not offer STARTTLS")
     repair_line_ends: bool = Field(False, description="A bare LF or CR in a mail becomes CRLF")
-    charset: Annotated[str, AfterValidator(_code_page)] = Field(
-        "", description="Code page of 8-bit text that declares none"
-    )
+    charset: CodePage = Field("", description="Code page of 8-bit text that declares none")
     recipients_from_to: bool = Field(False, description="The To field counts, not the envelope")
     record_first_contact: bool = Field(False, description="Keep the first session of each device")
 
