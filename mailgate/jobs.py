@@ -13,8 +13,9 @@ from gateway_core import notices, owed
 from gateway_core.jobs.queue import NOTICES, EmbeddedQueue
 from gateway_core.notices import Ended
 from gateway_core.storage import clock
-from mailgate import bounces, compose, outbound, pace, trust
+from mailgate import bounces, compose, pace, trust
 from mailgate.checks import Intake
+from mailgate.outbound import Outbound, Sent
 from mailgate.outgoing import Outgoing
 
 _BATCH = 100
@@ -25,15 +26,15 @@ MAILED = Counter("mailgate_notices", "Notices by what became of them", ["state"]
 log = structlog.get_logger(__name__)
 
 
-def declare(queue: EmbeddedQueue, state: Intake) -> None:
-    queue.declare(NOTICES, lambda _argument: mail_notices(state))
+def declare(queue: EmbeddedQueue, state: Intake, outbound: Outbound) -> None:
+    queue.declare(NOTICES, lambda _argument: mail_notices(state, outbound))
 
 
-def mail_notices(state: Intake) -> None:
+def mail_notices(state: Intake, outbound: Outbound) -> None:
     """Until none is due. Two of these at once share the work: each notice is leased to one of them."""
     writer = state.gateway.writer
     while _any_due(state) and (claimed := writer.put(notices.claim, _BATCH).result()):
-        for ended in _mail(state, claimed):
+        for ended in _mail(state, outbound, claimed):
             writer.put(notices.end, ended)
             MAILED.labels(ended.state).inc()
 
@@ -44,7 +45,7 @@ def _any_due(state: Intake) -> bool:
         return notices.any_due(conn)
 
 
-def _mail(state: Intake, claimed: Sequence[Row[Any]]) -> list[Ended]:
+def _mail(state: Intake, outbound: Outbound, claimed: Sequence[Row[Any]]) -> list[Ended]:
     ended, mails, composed = [], [], []
     with state.gateway.reader.connect() as conn:
         for notice in claimed:
@@ -67,7 +68,7 @@ def _mail(state: Intake, claimed: Sequence[Row[Any]]) -> list[Ended]:
     living, stopped = _living(state, list(zip(composed, mails, strict=True)))
     ended += stopped
     going = _paced(state, living)
-    results = outbound.send(state.settings, [mail for _, mail in going]) if going else []
+    results = outbound.send([mail for _, mail in going]) if going else []
     return ended + [
         _ended(state, notice, mail.to[0], sent) for (notice, mail), sent in zip(going, results, strict=True)
     ]
@@ -102,7 +103,7 @@ def _paced(state: Intake, made: list[tuple[Row[Any], Outgoing]]) -> list[tuple[R
     return going
 
 
-def _ended(state: Intake, notice: Row[Any], to: str, sent: outbound.Sent) -> Ended:
+def _ended(state: Intake, notice: Row[Any], to: str, sent: Sent) -> Ended:
     now = clock.now()
     if sent.gone:
         if sent.words:

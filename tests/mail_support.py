@@ -20,6 +20,7 @@ from gateway_core.storage.ids import read as read_id
 from mailgate import apply, jobs, outbound, rows
 from mailgate.checks import Intake
 from mailgate.cli import opening
+from mailgate.outbound import Outbound
 from mailgate.settings import Settings
 from mailgate.smtp.listener import Listener
 from mailgate.smtp.shared import Patience
@@ -72,9 +73,15 @@ class World:
     """What a test holds: the listener's port, and ways to look at what became of a mail."""
 
     def __init__(
-        self, state: Intake, process: Process, listener: Listener, drain: Callable[[float], None]
+        self,
+        state: Intake,
+        process: Process,
+        listener: Listener,
+        drain: Callable[[float], None],
+        door: Outbound,
     ) -> None:
         self.drain = drain
+        self.door = door
         self.state = state
         self.process = process
         self.gateway = process.gateway
@@ -112,6 +119,10 @@ class World:
         with self.gateway.reader.connect() as conn:
             return messages.of_submission(conn, number or 0)
 
+    def mail_notices(self) -> None:
+        """Those that are due, in this thread."""
+        jobs.mail_notices(self.state, self.door)
+
     def outbox(self) -> list[Path]:
         return sorted((outbound.outbox(self.state.settings) / "new").glob("*"))
 
@@ -139,18 +150,20 @@ def world(
     engine = open_engine(settings.database.url, writes=True)
     schema.migrate(engine)
     engine.dispose()
+    door = Outbound(settings)
     process = Process(settings.database.url)
     try:
         document = rows.Document.model_validate(json.loads(json.dumps(given or ROWS)))
         process.gateway.writer.put(_apply, (process.gateway.ids, document)).result()
         process.gateway.directory.refresh()
         state = opening.intake_of(settings, process.gateway)
-        jobs.declare(process.queue, state)
+        jobs.declare(process.queue, state, door)
         process.start()
         with _listening(state, patience) as (listener, drain):
-            yield World(state, process, listener, drain)
+            yield World(state, process, listener, drain, door)
     finally:
         process.stop()
+        door.close()
 
 
 def _apply(conn: Any, units: Any) -> list[list[str]]:

@@ -1,6 +1,7 @@
 """`mailgate check`: settings, database, every row, the ledger, the smarthost; a table, exit 0 or 1."""
 
 import argparse
+import contextlib
 import datetime as dt
 import ipaddress
 import os
@@ -18,6 +19,7 @@ from gateway_core.gateway import Gateway
 from gateway_core.routing import Route
 from mailgate import outbound, secret, trust
 from mailgate.cli import gaps, opening, printing
+from mailgate.outbound import Outbound, Times, Unreachable
 from mailgate.settings import LegacySettings, Settings, explain
 from mailgate.smtp.tls import Certificates
 from mailgate.trust import Rule, Rules
@@ -51,7 +53,7 @@ def check(arguments: argparse.Namespace) -> int:
 def _database(arguments: argparse.Namespace, chosen: Settings, *, embedded: bool) -> list[Found]:
     found = [_tried("secrets", lambda: f"{len(secret.load(chosen, make=False))} in use")]
     found += [_certificate(chosen), *(_legacy(name, one) for name, one in chosen.legacy.items())]
-    found.append(_smarthost(chosen))
+    found += _outbound(chosen)
     if embedded and not opening.has_database(chosen):
         return [*found, _could_be_made(chosen)]
     try:
@@ -200,13 +202,22 @@ def _tried(what: str, work: Callable[[], str]) -> Found:
         return Found(what, False, str(error))
 
 
-def _smarthost(chosen: Settings) -> Found:
+def _outbound(chosen: Settings) -> list[Found]:
+    try:
+        door = Outbound(chosen, times=Times(connect=10, command=10))
+    except GatewayError as error:
+        return [Found("smarthost", False, str(error))]
+    with contextlib.closing(door):
+        return [_smarthost(chosen, door)]
+
+
+def _smarthost(chosen: Settings, door: Outbound) -> Found:
     if not chosen.outbound.smarthost:
         return Found("smarthost", None, f"none: mail is kept in {outbound.outbox(chosen)}")
     try:
-        where = outbound.reach(outbound.smarthost(chosen.outbound.smarthost))
-    except GatewayError as error:
-        return Found("smarthost", False, str(error))
+        where = door.reach()
+    except Unreachable as error:
+        return Found("smarthost", False, f"outbound.smarthost: takes no mail: {error}")
     except OSError as error:
         return Found("smarthost", False, f"outbound.smarthost: no connection: {error.strerror or error}")
     return Found("smarthost", True, f"{where} answers")

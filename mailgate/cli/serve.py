@@ -10,9 +10,10 @@ import structlog
 from gateway_core.errors import SettingsError
 from gateway_core.process import Process
 from mailgate import embedded as embedded_default
-from mailgate import jobs, outbound
+from mailgate import jobs
 from mailgate.checks import Intake
 from mailgate.cli import opening, running
+from mailgate.outbound import Outbound
 from mailgate.settings import Settings
 from mailgate.smtp.listener import Listener
 from mailgate.smtp.processes import Processes
@@ -25,17 +26,17 @@ log = structlog.get_logger(__name__)
 def serve(arguments: argparse.Namespace) -> int:
     _check_roles(arguments.role)
     chosen, embedded = opening.read_settings(arguments)
-    if chosen.outbound.smarthost:
-        outbound.smarthost(chosen.outbound.smarthost)  # a wrong one is better known now
+    outbound = Outbound(chosen)  # before anything is made: wrong settings are better known now
     opening.prepare_database(chosen, embedded=embedded)
     process = Process(chosen.database.url)
     try:
         made = embedded and embedded_default.make(process.gateway, chosen.data)
         state = opening.intake_of(chosen, process.gateway)
-        jobs.declare(process.queue, state)
+        jobs.declare(process.queue, state, outbound)
         running.runner().run(_serve(state, process, embedded=embedded, made=made))
     finally:
         process.stop()
+        outbound.close()
     return 0
 
 

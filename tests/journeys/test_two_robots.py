@@ -18,7 +18,6 @@ from gateway_core import phones
 from gateway_core.deliver import deliver
 from gateway_core.sms import MO
 from gateway_core.storage import ids, tables
-from mailgate import jobs
 
 PHONE, TO = "+447700900123", "447700900123@sms.localhost"
 MOST, HOUR = 5, 3600
@@ -87,7 +86,7 @@ class Robots:
     def stay_quiet(self) -> None:
         before = len(self.arrived())
         for _ in range(5):
-            jobs.mail_notices(self.w.state)
+            self.w.mail_notices()
             self.w.process._sweep()
             self.phone_answers()
             self.mailbox_answers()

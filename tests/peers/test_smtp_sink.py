@@ -19,7 +19,6 @@ from serve_support import accepts, free_port
 from sqlalchemy import select, update
 
 from gateway_core.storage import tables
-from mailgate import jobs
 
 COUNT = 5
 
@@ -110,7 +109,7 @@ def test_no_fault_loses_a_notice(tmp_path: Path, case: str) -> None:
         with sink(port) as folder:  # the server is well again
             with w.gateway.reader.begin() as conn:
                 conn.execute(update(tables.notice).values(due_at=0))
-            jobs.mail_notices(w.state)
+            w.mail_notices()
             gone = "DONE" if state == "DUE" else "DEAD"
             wait_for(lambda: states(w) == [gone] * COUNT)
             assert len(arrived(folder)) == (COUNT if state == "DUE" else 0)

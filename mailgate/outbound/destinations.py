@@ -1,0 +1,63 @@
+"""Where mail goes, and the connections that are kept to each place. For one event loop, but for `of` and `reach`."""
+
+import asyncio
+import contextlib
+import functools
+import socket
+from collections.abc import Iterable, Sequence
+
+from mailgate.outbound import relay, way
+from mailgate.outbound.client import Client
+from mailgate.outbound.pool import Pool
+from mailgate.outbound.sent import Times
+from mailgate.settings import Settings
+
+_ASK_SECONDS = 5
+
+
+class Destinations:
+    """Raises SettingsError."""
+
+    def __init__(self, settings: Settings, times: Times) -> None:
+        outbound = settings.outbound
+        self._smarthost = way.read(outbound)
+        self._times = times
+        self._most = outbound.connections
+        self._fallback_name = settings.mail.domains[0]
+        self._own_name = ""
+        self._pools: dict[str, Pool] = {}
+
+    def of(self, recipients: Sequence[str]) -> Iterable[tuple[str, tuple[str, ...]]]:
+        """(destination, those who are behind it): all of them behind the smarthost, ""."""
+        return [("", tuple(recipients))]
+
+    def reach(self) -> str:
+        """Whether somebody listens at the smarthost, as `host:port`. Raises OSError."""
+        assert self._smarthost is not None
+        where = (self._smarthost.host, self._smarthost.port)
+        with contextlib.closing(socket.create_connection(where, timeout=_ASK_SECONDS)):
+            return f"{where[0]}:{where[1]}"
+
+    async def try_out(self) -> None:
+        """A session that ends at once. Raises Unreachable."""
+        pool = self.pool("")
+        pool.give(await pool.take())
+
+    def pool(self, destination: str) -> Pool:
+        if destination not in self._pools:
+            self._pools[destination] = Pool(functools.partial(self._connect, destination), self._most)
+        return self._pools[destination]
+
+    async def tidy(self, kept_seconds: float, ask_seconds: float = _ASK_SECONDS) -> None:
+        """End connections that have been idle for so long; forget places that nobody mails to."""
+        await asyncio.gather(*(pool.tidy(kept_seconds, ask_seconds) for pool in self._pools.values()))
+        for destination in [name for name, pool in self._pools.items() if pool.is_empty()]:
+            del self._pools[destination]
+
+    async def _connect(self, _destination: str) -> Client:
+        if not self._own_name:
+            name = await asyncio.to_thread(socket.getfqdn)
+            # RFC 5321 §4.1.4: who has no name in the DNS is refused by many
+            self._own_name = name if "." in name and name.isascii() else self._fallback_name
+        assert self._smarthost is not None
+        return await relay.connect(self._smarthost, self._own_name, self._times)

@@ -1,0 +1,88 @@
+"""Where mail goes by the settings, checked once at start. Everything here raises SettingsError."""
+
+import ipaddress
+import ssl
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from gateway_core.errors import SettingsError
+from mailgate.settings_outbound import OutboundSettings
+
+_PORTS = {"smtp": 25, "smtps": 465}
+
+
+@dataclass(frozen=True, slots=True)
+class Smarthost:
+    """One server that takes all mail. `tls`: from the first byte. `needs_tls`: else nothing is said to it."""
+
+    host: str
+    port: int
+    tls: bool
+    needs_tls: bool
+    context: ssl.SSLContext
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+def read(settings: OutboundSettings) -> Smarthost | None:
+    """None where there is none: mail is kept."""
+    if not settings.smarthost:
+        _refuse_extras(settings)
+        return None
+    url = _url(settings.smarthost)
+    user, password = unquote(url.username or ""), unquote(url.password or "")
+    if bool(user) != bool(password):
+        raise SettingsError("outbound.smarthost: a login takes a user and a secret: smtp://user:secret@host")
+    host = str(url.hostname)
+    return Smarthost(
+        host=host,
+        port=url.port or _PORTS[url.scheme],
+        tls=url.scheme == "smtps",
+        needs_tls=settings.require_tls or (bool(user) and not is_loopback(host)),
+        context=_context(settings),
+        user=user,
+        password=password,
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is said to this host stays on this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"  # RFC 6761 §6.3; any other name is what the DNS says today
+
+
+def _url(text: str) -> SplitResult:
+    try:
+        url = urlsplit(text)
+        if url.scheme in _PORTS and url.hostname and (url.port is None or url.port > 0):
+            return url
+    except ValueError:
+        pass
+    raise SettingsError("outbound.smarthost: must be smtp://user:secret@host:587 or smtps://…")
+
+
+def _refuse_extras(settings: OutboundSettings) -> None:
+    """What only a smarthost has, although there is none."""
+    given = ["tls_ca"] if settings.tls_ca else []
+    if not settings.verify_certificates:
+        given.append("verify_certificates")
+    if given:
+        raise SettingsError(f"outbound.{given[0]}: is for a smarthost; none is set")
+
+
+def _context(settings: OutboundSettings) -> ssl.SSLContext:
+    path = settings.tls_ca
+    if path and not settings.verify_certificates:
+        raise SettingsError("outbound.tls_ca: verifies nothing with outbound.verify_certificates = false")
+    try:
+        context = ssl.create_default_context(cafile=path or None)
+    except ssl.SSLError as error:
+        raise SettingsError(f"outbound.tls_ca: {path}: holds no PEM certificate ({error.reason})") from None
+    except OSError as error:
+        raise SettingsError(f"outbound.tls_ca: {path}: {error.strerror or error}") from None
+    if not settings.verify_certificates:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
