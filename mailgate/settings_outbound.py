@@ -18,5 +18,12 @@ class OutboundSettings(Section):
     tls_ca: str = Field(
         "", description="PEM file of the authorities that may sign the smarthost's certificate"
     )
+    oauth2_token_url: str = Field("", description="https://…: log in by XOAUTH2 with a token from there")
+    oauth2_client_id: str = Field("", description="Our name at the token server")
+    oauth2_client_secret: str = Field("", description="Our secret at the token server", repr=False)
+    oauth2_scope: str = Field("", description="What the token is for")
+    oauth2_refresh_token: str = Field(
+        "", description="Grant of a mailbox's owner; empty: client credentials", repr=False
+    )
     from_address: Mailbox = Field("gateway@sms.localhost", description="From of receipts")
     retry_age_hours: int = Field(48, ge=1, description="How long a mail is tried again after a 4xx reply")

@@ -20,7 +20,7 @@ from mailgate.settings import Settings
 
 __all__ = ["Outbound", "Sent", "Times", "Unreachable", "outbox"]
 
-_THREADS = 16  # that wait for the DNS
+_THREADS = 16  # that wait for the DNS and for token servers
 _TIMES = Times()
 _GOODBYE_SECONDS = 2
 

@@ -10,6 +10,7 @@ from mailgate.outbound import relay, way
 from mailgate.outbound.client import Client
 from mailgate.outbound.pool import Pool
 from mailgate.outbound.sent import Times
+from mailgate.outbound.tokens import Tokens
 from mailgate.settings import Settings
 
 _ASK_SECONDS = 5
@@ -21,6 +22,7 @@ class Destinations:
     def __init__(self, settings: Settings, times: Times) -> None:
         outbound = settings.outbound
         self._smarthost = way.read(outbound)
+        self._tokens = Tokens(outbound) if outbound.oauth2_token_url else None
         self._times = times
         self._most = outbound.connections
         self._fallback_name = settings.mail.domains[0]
@@ -60,4 +62,4 @@ class Destinations:
             # RFC 5321 §4.1.4: who has no name in the DNS is refused by many
             self._own_name = name if "." in name and name.isascii() else self._fallback_name
         assert self._smarthost is not None
-        return await relay.connect(self._smarthost, self._own_name, self._times)
+        return await relay.connect(self._smarthost, self._tokens, self._own_name, self._times)

@@ -2,14 +2,15 @@
 
 import asyncio
 
-from aiosmtplib import SMTPException
+from aiosmtplib import SMTPAuthenticationError, SMTPException
 
 from mailgate.outbound.client import Client, greet
 from mailgate.outbound.sent import Times, Unreachable, words_of
+from mailgate.outbound.tokens import Tokens
 from mailgate.outbound.way import Smarthost
 
 
-async def connect(way: Smarthost, own_name: str, times: Times) -> Client:
+async def connect(way: Smarthost, tokens: Tokens | None, own_name: str, times: Times) -> Client:
     """A session that takes mail. Raises Unreachable."""
     client = Client(
         hostname=way.host,
@@ -24,8 +25,7 @@ async def connect(way: Smarthost, own_name: str, times: Times) -> Client:
         async with asyncio.timeout(times.connect):
             await client.connect(timeout=times.connect)
             await _secure(client, way)
-            if way.user:
-                await client.login(way.user, way.password)
+            await _log_in(client, way, tokens)
     except (SMTPException, OSError, ValueError) as error:
         client.close()
         raise Unreachable(words_of(error)) from error
@@ -44,3 +44,22 @@ async def _secure(client: Client, way: Smarthost) -> None:
         await greet(client)  # what was offered in the clear counts no more (RFC 3207 §4.2)
     elif way.needs_tls:
         raise SMTPException(f"{way.host} offers no STARTTLS, and nothing is sent to it in the clear")
+
+
+async def _log_in(client: Client, way: Smarthost, tokens: Tokens | None) -> None:
+    if not way.user:
+        return
+    if tokens is None:
+        await client.login(way.user, way.password)
+        return
+    if "xoauth2" not in client.server_auth_methods:
+        raise SMTPException(f"{way.host} offers no login by XOAUTH2")
+    token, fresh = await tokens.get()
+    try:
+        await client.auth_xoauth2(way.user, token)
+    except SMTPAuthenticationError:
+        tokens.forget(token)
+        if fresh:
+            raise
+        token, _ = await tokens.get()
+        await client.auth_xoauth2(way.user, token)

@@ -9,6 +9,7 @@ from gateway_core.errors import SettingsError
 from mailgate.settings_outbound import OutboundSettings
 
 _PORTS = {"smtp": 25, "smtps": 465}
+_OAUTH2 = ("client_id", "client_secret", "scope", "refresh_token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,7 @@ def read(settings: OutboundSettings) -> Smarthost | None:
         return None
     url = _url(settings.smarthost)
     user, password = unquote(url.username or ""), unquote(url.password or "")
-    if bool(user) != bool(password):
-        raise SettingsError("outbound.smarthost: a login takes a user and a secret: smtp://user:secret@host")
+    _check_login(settings, user, password)
     host = str(url.hostname)
     return Smarthost(
         host=host,
@@ -65,11 +65,41 @@ def _url(text: str) -> SplitResult:
 
 def _refuse_extras(settings: OutboundSettings) -> None:
     """What only a smarthost has, although there is none."""
-    given = ["tls_ca"] if settings.tls_ca else []
+    names = ["tls_ca", "oauth2_token_url", *(f"oauth2_{name}" for name in _OAUTH2)]
+    given = [name for name in names if getattr(settings, name)]
     if not settings.verify_certificates:
         given.append("verify_certificates")
     if given:
         raise SettingsError(f"outbound.{given[0]}: is for a smarthost; none is set")
+
+
+def _check_login(settings: OutboundSettings, user: str, password: str) -> None:
+    url = settings.oauth2_token_url
+    if not url:
+        if bool(user) != bool(password):
+            raise SettingsError(
+                "outbound.smarthost: a login takes a user and a secret: smtp://user:secret@host"
+            )
+        for name in _OAUTH2:
+            if getattr(settings, f"oauth2_{name}"):
+                raise SettingsError(f"outbound.oauth2_{name}: set without outbound.oauth2_token_url")
+        return
+    if not user or password:
+        raise SettingsError(
+            "outbound.smarthost: with oauth2_token_url it names the user only: smtp://user@host"
+        )
+    try:
+        parsed = urlsplit(url)
+        host, secure = parsed.hostname or "", parsed.scheme == "https"
+        usable = bool(host) and (parsed.port is None or parsed.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or not (secure or (parsed.scheme == "http" and is_loopback(host))):
+        raise SettingsError("outbound.oauth2_token_url: must be https://…; http:// only on this machine")
+    if not settings.oauth2_client_id:
+        raise SettingsError("outbound.oauth2_client_id: needed with outbound.oauth2_token_url")
+    if not (settings.oauth2_client_secret or settings.oauth2_refresh_token):
+        raise SettingsError("outbound.oauth2_client_secret: needed without outbound.oauth2_refresh_token")
 
 
 def _context(settings: OutboundSettings) -> ssl.SSLContext:
