@@ -9,7 +9,7 @@ from mailgate.setting_types import Mailbox
 class OutboundSettings(Section):
     smarthost: str = Field(
         "",
-        description="smtp://user:secret@host:587 or smtps://…; empty: kept in var/outbox, shown at /outbox",
+        description="smtp://user:secret@host:587, smtps://… or mx; empty: kept in var/outbox, shown at /outbox",
         repr=False,
     )
     connections: int = Field(4, ge=1, le=100, description="At once to one destination, kept open for a while")

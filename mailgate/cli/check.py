@@ -19,7 +19,7 @@ from gateway_core.gateway import Gateway
 from gateway_core.routing import Route
 from mailgate import outbound, secret, trust
 from mailgate.cli import gaps, opening, printing
-from mailgate.outbound import Outbound, Times, Unreachable
+from mailgate.outbound import MX, Outbound, Times, Unreachable
 from mailgate.settings import LegacySettings, Settings, explain
 from mailgate.smtp.tls import Certificates
 from mailgate.trust import Rule, Rules
@@ -214,6 +214,8 @@ def _outbound(chosen: Settings) -> list[Found]:
 def _smarthost(chosen: Settings, door: Outbound) -> Found:
     if not chosen.outbound.smarthost:
         return Found("smarthost", None, f"none: mail is kept in {outbound.outbox(chosen)}")
+    if chosen.outbound.smarthost == MX:
+        return Found("smarthost", None, "mx: none, mail goes straight to the servers of each domain")
     try:
         where = door.reach()
     except Unreachable as error:

@@ -1,7 +1,7 @@
 """The door out, to people: the only place that opens a connection to a mail server of theirs.
 
-To a smarthost, over connections that are kept open; or, while none is set, into var/outbox, a Maildir that
-the pages show.
+To a smarthost or straight to the mail exchanges of each domain, over connections that are kept open; or, while none
+is set, into var/outbox, a Maildir that the pages show.
 """
 
 import asyncio
@@ -15,10 +15,12 @@ from mailgate.outbound.batch import Letter, deliver
 from mailgate.outbound.destinations import Destinations
 from mailgate.outbound.outbox import keep, outbox
 from mailgate.outbound.sent import Sent, Times, Unreachable
+from mailgate.outbound.way import MX
 from mailgate.outgoing import Outgoing
+from mailgate.proof.names import Names
 from mailgate.settings import Settings
 
-__all__ = ["Outbound", "Sent", "Times", "Unreachable", "outbox"]
+__all__ = ["MX", "Outbound", "Sent", "Times", "Unreachable", "outbox"]
 
 _THREADS = 16  # that wait for the DNS and for token servers
 _TIMES = Times()
@@ -34,12 +36,14 @@ class Outbound:
     def __init__(
         self,
         settings: Settings,
+        names: Names | None = None,
         *,
         times: Times = _TIMES,
+        mx_port: int = 25,
     ) -> None:
         self._settings = settings
         self._times = times
-        self._destinations = Destinations(settings, times)
+        self._destinations = Destinations(settings, names, times, mx_port)
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

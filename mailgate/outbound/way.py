@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from gateway_core.errors import SettingsError
 from mailgate.settings_outbound import OutboundSettings
 
+MX = "mx"
 _PORTS = {"smtp": 25, "smtps": 465}
 _OAUTH2 = ("client_id", "client_secret", "scope", "refresh_token")
 
@@ -26,8 +27,8 @@ class Smarthost:
 
 
 def read(settings: OutboundSettings) -> Smarthost | None:
-    """None where there is none: mail is kept."""
-    if not settings.smarthost:
+    """None where there is no smarthost: straight to the exchanges of each domain (`mx`), or nowhere ("")."""
+    if settings.smarthost in {"", MX}:
         _refuse_extras(settings)
         return None
     url = _url(settings.smarthost)
@@ -60,7 +61,7 @@ def _url(text: str) -> SplitResult:
             return url
     except ValueError:
         pass
-    raise SettingsError("outbound.smarthost: must be smtp://user:secret@host:587 or smtps://…")
+    raise SettingsError("outbound.smarthost: must be smtp://user:secret@host:587, smtps://… or mx")
 
 
 def _refuse_extras(settings: OutboundSettings) -> None:
@@ -70,7 +71,8 @@ def _refuse_extras(settings: OutboundSettings) -> None:
     if not settings.verify_certificates:
         given.append("verify_certificates")
     if given:
-        raise SettingsError(f"outbound.{given[0]}: is for a smarthost; none is set")
+        why = "those of mail exchanges are never verified (RFC 7435)" if settings.smarthost else "none is set"
+        raise SettingsError(f"outbound.{given[0]}: is for a smarthost; {why}")
 
 
 def _check_login(settings: OutboundSettings, user: str, password: str) -> None:
