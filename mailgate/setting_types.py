@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 from mailgate.mail import charsets
 
 
-def _domain(value: str) -> str:
+def domain_name(value: str) -> str:
     domain = value.strip().lower().rstrip(".")
     if not domain or " " in domain or "@" in domain:
         raise ValueError(f"{value!r} is not a domain")
@@ -59,7 +59,7 @@ def _dns_server(value: str) -> str:
 
 
 Listen = Annotated[str, AfterValidator(_address)]
-Domain = Annotated[str, AfterValidator(_domain)]
+Domain = Annotated[str, AfterValidator(domain_name)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 MailboxOrNone = Annotated[str, AfterValidator(_mailbox_or_none)]
 CodePage = Annotated[str, AfterValidator(_code_page)]

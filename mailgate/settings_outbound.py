@@ -1,9 +1,15 @@
 """Settings of `[outbound]`: how mail leaves. What only together makes sense is checked in `mailgate.outbound`."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from gateway_core.settings import Section
-from mailgate.setting_types import Mailbox
+from mailgate.setting_types import Mailbox, domain_name
+
+
+def _domain_or_none(value: str) -> str:
+    return domain_name(value) if value else value
 
 
 class OutboundSettings(Section):
@@ -25,5 +31,10 @@ class OutboundSettings(Section):
     oauth2_refresh_token: str = Field(
         "", description="Grant of a mailbox's owner; empty: client credentials", repr=False
     )
+    dkim_domain: Annotated[str, AfterValidator(_domain_or_none)] = Field(
+        "", description="Mail from this domain and below is signed for it"
+    )
+    dkim_selector: str = Field("", description="The public key is at SELECTOR._domainkey.DOMAIN")
+    dkim_key: str = Field("", description="PEM file of the private RSA key, without a password")
     from_address: Mailbox = Field("gateway@sms.localhost", description="From of receipts")
     retry_age_hours: int = Field(48, ge=1, description="How long a mail is tried again after a 4xx reply")

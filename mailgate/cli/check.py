@@ -21,6 +21,7 @@ from mailgate import outbound, secret, trust
 from mailgate.cli import gaps, opening, printing
 from mailgate.outbound import MX, Outbound, Times, Unreachable
 from mailgate.settings import LegacySettings, Settings, explain
+from mailgate.settings_outbound import OutboundSettings
 from mailgate.smtp.tls import Certificates
 from mailgate.trust import Rule, Rules
 
@@ -203,12 +204,14 @@ def _tried(what: str, work: Callable[[], str]) -> Found:
 
 
 def _outbound(chosen: Settings) -> list[Found]:
+    """Where mail goes, and whether it is signed."""
+    settings = chosen.outbound
     try:
         door = Outbound(chosen, times=Times(connect=10, command=10))
     except GatewayError as error:
         return [Found("smarthost", False, str(error))]
     with contextlib.closing(door):
-        return [_smarthost(chosen, door)]
+        return [_smarthost(chosen, door), *([_signatures(settings)] if settings.dkim_key else [])]
 
 
 def _smarthost(chosen: Settings, door: Outbound) -> Found:
@@ -223,3 +226,12 @@ def _smarthost(chosen: Settings, door: Outbound) -> Found:
     except OSError as error:
         return Found("smarthost", False, f"outbound.smarthost: no connection: {error.strerror or error}")
     return Found("smarthost", True, f"{where} answers")
+
+
+def _signatures(settings: OutboundSettings) -> Found:
+    domain = settings.dkim_domain
+    words = f"as {domain}; the public key belongs at {settings.dkim_selector}._domainkey.{domain}"
+    author = settings.from_address.rpartition("@")[2].lower()
+    if f".{author}".endswith(f".{domain}"):
+        return Found("signatures", True, words)
+    return Found("signatures", None, f"{words}; mail from outbound.from_address is outside, and not signed")

@@ -15,6 +15,7 @@ from mailgate.outbound.batch import Letter, deliver
 from mailgate.outbound.destinations import Destinations
 from mailgate.outbound.outbox import keep, outbox
 from mailgate.outbound.sent import Sent, Times, Unreachable
+from mailgate.outbound.signing import signer
 from mailgate.outbound.way import MX
 from mailgate.outgoing import Outgoing
 from mailgate.proof.names import Names
@@ -22,7 +23,7 @@ from mailgate.settings import Settings
 
 __all__ = ["MX", "Outbound", "Sent", "Times", "Unreachable", "outbox"]
 
-_THREADS = 16  # that wait for the DNS and for token servers
+_THREADS = 16  # that wait for the DNS and for token servers, and sign
 _TIMES = Times()
 _GOODBYE_SECONDS = 2
 
@@ -43,6 +44,7 @@ class Outbound:
     ) -> None:
         self._settings = settings
         self._times = times
+        self._signer = signer(settings.outbound)
         self._destinations = Destinations(settings, names, times, mx_port)
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -88,7 +90,7 @@ class Outbound:
     def _deliver(self, letters: Sequence[Letter]) -> None:
         most = self._settings.outbound.connections
         pool = self._destinations.pool
-        running = self._submit(deliver(letters, pool, self._times, most))
+        running = self._submit(deliver(letters, pool, self._signer, self._times, most))
         if running is not None:
             with contextlib.suppress(CancelledError):
                 running.result()

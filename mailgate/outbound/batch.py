@@ -11,6 +11,7 @@ import structlog
 from mailgate.outbound.client import transfer
 from mailgate.outbound.pool import Connection, Pool
 from mailgate.outbound.sent import Lost, Sent, Times, Unreachable
+from mailgate.outbound.signing import Signer
 from mailgate.outgoing import Outgoing
 
 _LATE = Sent(gone=False, retry=True, words="the mail server was too slow")
@@ -31,6 +32,7 @@ class Letter:
 async def deliver(
     letters: Sequence[Letter],
     pool_of: Callable[[str], Pool],
+    signer: Signer | None,
     times: Times,
     most: int,
 ) -> None:
@@ -40,7 +42,7 @@ async def deliver(
         waiting.setdefault(letter.destination, deque()).append(letter)
     begun = time.monotonic()
     lines = [
-        _Line(pool_of(destination), queue, begun + times.batch).work(most)
+        _Line(pool_of(destination), queue, signer, begun + times.batch).work(most)
         for destination, queue in waiting.items()
     ]
     try:
@@ -53,9 +55,10 @@ async def deliver(
 class _Line:
     """The letters to one destination, and those who work on them."""
 
-    def __init__(self, pool: Pool, waiting: deque[Letter], until: float) -> None:
+    def __init__(self, pool: Pool, waiting: deque[Letter], signer: Signer | None, until: float) -> None:
         self._pool = pool
         self._waiting = waiting
+        self._signer = signer
         self._until = until
         self._failure: Unreachable | None = None
         self._led = asyncio.Event()
@@ -107,8 +110,9 @@ class _Line:
     async def _hand_over(self, connection: Connection, letter: Letter) -> None:
         """A kept connection may end just now; then the next one takes the letter, of which nothing was sent."""
         mail = letter.mail
+        content = await asyncio.to_thread(self._signer.sign, mail) if self._signer else mail.content
         try:
-            letter.sent = await transfer(connection.client, mail.mail_from, letter.to, mail.content)
+            letter.sent = await transfer(connection.client, mail.mail_from, letter.to, content)
         except Lost as lost:
             if connection.used:
                 self._waiting.appendleft(letter)

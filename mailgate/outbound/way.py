@@ -11,6 +11,7 @@ from mailgate.settings_outbound import OutboundSettings
 MX = "mx"
 _PORTS = {"smtp": 25, "smtps": 465}
 _OAUTH2 = ("client_id", "client_secret", "scope", "refresh_token")
+_SIGNING = ("dkim_domain", "dkim_selector", "dkim_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"  # RFC 6761 §6.3; any other name is what the DNS says today
+
+
+def check_signing(settings: OutboundSettings) -> bool:
+    """Whether mail is signed."""
+    missing = [name for name in _SIGNING if not getattr(settings, name)]
+    if missing and len(missing) < len(_SIGNING):
+        raise SettingsError(f"outbound.{missing[0]}: needed too: DKIM takes {', '.join(_SIGNING)}")
+    return not missing
 
 
 def _url(text: str) -> SplitResult:
