@@ -41,7 +41,7 @@ class MailSettings(Section):
         "", validate_default=True, description="The name under which they write it (RFC 8601)"
     )
     dns_servers: tuple[DnsServer, ...] = Field(
-        (), description="Asked for SPF, DKIM and DMARC: IP or IP:port; empty: the system's"
+        (), description="Asked for SPF, DKIM, DMARC and MX: IP or IP:port; empty: the system's"
     )
     reply_token_days: int = Field(30, ge=1, le=3650, description="Life of a reply address")
 

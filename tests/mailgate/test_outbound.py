@@ -152,6 +152,24 @@ def test_an_address_that_is_none_breaks_out_of_nothing(tmp_path: Path, to: str) 
     assert all(len(people) == 1 for _, people, _ in handler.taken)
 
 
+def test_eight_bits_are_announced(tmp_path: Path) -> None:
+    """RFC 6152; mail that is passed on as it came may hold them."""
+    announced: list[bool] = []
+
+    class Eight(Smarthost):
+        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+            announced.append("BODY=8BITMIME" in envelope.mail_options)
+            return await super().handle_DATA(server, session, envelope)
+
+    handler, port = Eight(), free_port()
+    raw = RAW + "blåbær\r\n".encode()
+    with smarthost(handler, port):
+        for content in (raw, RAW):
+            assert send(towards(tmp_path, port), [Outgoing("n1", "", (ALICE,), content)]) == [GONE]
+    assert announced == [True, False]
+    assert handler.taken[0][2] == raw
+
+
 def test_what_is_for_this_gateway_stays_here(tmp_path: Path) -> None:
     handler, port = Smarthost(), free_port()
     with smarthost(handler, port):

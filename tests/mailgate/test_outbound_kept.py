@@ -142,6 +142,23 @@ def test_a_batch_ends_within_its_lease(tmp_path: Path) -> None:
     assert took < 5
 
 
+def test_the_end_waits_for_no_server(tmp_path: Path) -> None:
+    handler, port = Smarthost(slow_seconds=60), free_port()
+    results: list[Any] = []
+    with smarthost(handler, port):
+        opened = Outbound(towards(tmp_path, port))
+        sending = threading.Thread(target=lambda: results.extend(opened.send(batch())))
+        sending.start()
+        wait_for(lambda: sum(handler.sessions.values()))
+        begun = time.monotonic()
+        opened.close()
+        sending.join(10)
+        took = time.monotonic() - begun
+    assert {(sent.gone, sent.retry) for sent in results} == {(False, True)}
+    assert len(results) == len(PEOPLE)
+    assert took < 5
+
+
 def test_after_the_end_nothing_is_sent(tmp_path: Path) -> None:
     opened = Outbound(towards(tmp_path, free_port()))
     opened.close()
