@@ -11,7 +11,7 @@ from pathlib import Path
 from killable import Killable
 from load import Broken
 from serve_support import accepts, free_port
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from gateway_core.messages import State
 from gateway_core.storage import tables
@@ -112,6 +112,16 @@ class Gateway(Killable):
             counted = counted.where(tables.message.c.state == state)
         with self._engine.connect() as conn:
             return int(conn.execute(counted).scalar_one())
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction beside it, as a command makes one."""
+        engine = open_engine(f"sqlite:///{self.folder}/var/mailgate.db", writes=True)
+        try:
+            with engine.begin() as conn:
+                yield conn
+        finally:
+            engine.dispose()
 
     def must_have_kept(self, texts: int) -> None:
         if (kept := self.kept()) != texts:

@@ -10,6 +10,7 @@ from pathlib import Path
 import core
 import kannel
 import load
+import mailing
 import mails
 import postgres
 import servers
@@ -90,6 +91,15 @@ class Stage(contextlib.ExitStack):
     @cached_property
     def filled(self) -> Gateway:
         return self.enter_context(servers.gateway(self.folder / "filled", paused=False))
+
+    @cached_property
+    def mailer(self) -> mailing.Mailer:
+        return self.enter_context(mailing.mailer(self.folder / "mailer", self.c_sink))
+
+    @cached_property
+    def mailing(self) -> Gateway:
+        smarthost = {"MAILGATE_OUTBOUND__SMARTHOST": f"smtp://127.0.0.1:{self.c_sink}"}
+        return self.enter_context(servers.gateway(self.folder / "mailing", paused=True, **smarthost))
 
     @cached_property
     def postgres(self) -> postgres.Postgres | None:
@@ -173,6 +183,24 @@ def memory(stage: Stage, size: Size) -> list[Group]:
     return [Group(title, [before, after], repeated=False)]
 
 
+def notices(stage: Stage, size: Size) -> list[Group]:
+    """Mail back: what leaves, and what comes in meanwhile. A second bare sink tells what the machine can take."""
+    out = Measure("reports to a local smtp-sink", stage.mailer.send, size.mails, target="≥ 400")
+    held = Measure("intake, notices wait", partial(_beside, stage.mailing, due=False), size.mails)
+    busy = Measure(
+        "intake, notices are mailed", partial(_beside, stage.mailing, due=True), size.mails, held, "≥ 0.8"
+    )
+    return [
+        Group("Notices mailed by one worker, mails/s", [out]),
+        Group("Intake beside a backlog of notices, mails/s", [held, busy], least=7),
+    ]
+
+
+def notices_memory(stage: Stage, size: Size) -> list[Group]:
+    grown = Measure(f"larger after {size.memory:,} notices", stage.mailer.grown, size.memory, target="flat")
+    return [Group("Memory of the process that mails notices, MiB", [grown], repeated=False)]
+
+
 def latency(stage: Stage, size: Size) -> list[Group]:
     waited: list[float] = []
 
@@ -226,6 +254,8 @@ GROUPS: dict[str, Callable[[Stage, Size], list[Group]]] = {
     "recipients": recipients,
     "processes": processes,
     "end": end,
+    "notices": notices,
+    "notices-memory": notices_memory,
     "latency": latency,
     "memory": memory,
     "history": history,
@@ -245,6 +275,16 @@ def _kept(gateway: Gateway, mail: tuple[str, str], count: int, *, keep: bool = T
     rate = load.smtp_source(gateway.smtp, count, mail, keep=keep)
     gateway.must_have_kept(count)
     return rate
+
+
+_BACKLOG = 5  # notices for each mail that comes in meanwhile
+
+
+def _beside(gateway: Gateway, count: int, *, due: bool) -> float:
+    if not gateway.kept():
+        _kept(gateway, mails.DEVICE, 1)
+    backlog = mailing.Backlog(gateway, count * _BACKLOG)
+    return backlog.intake(partial(_kept, gateway, mails.DEVICE, count), due=due)
 
 
 def _texts(gateway: Gateway, each: int, count: int) -> float:
