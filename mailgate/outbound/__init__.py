@@ -85,6 +85,8 @@ class Outbound:
         """What became of it here, or what has to leave: one letter for each destination."""
         if mail.local or not self._settings.outbound.smarthost:
             return keep(outbox(self._settings), mail)
+        if not mail.to:
+            return Sent(gone=False, words="it is to nobody")
         return [Letter(mail, to, destination) for destination, to in self._destinations.of(mail.to)]
 
     def _deliver(self, letters: Sequence[Letter]) -> None:

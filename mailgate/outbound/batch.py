@@ -103,9 +103,17 @@ class _Line:
             self._led.set()
             try:
                 if self._waiting:
-                    await self._hand_over(connection, self._waiting.popleft())
+                    await self._try(connection, self._waiting.popleft())
             finally:
                 self._pool.give(connection)
+
+    async def _try(self, connection: Connection, letter: Letter) -> None:
+        try:
+            await self._hand_over(connection, letter)
+        except Exception:  # one mail must not keep its neighbours
+            log.exception("a mail cannot be sent", mail=letter.mail.id)
+            connection.client.close()
+            letter.sent = Sent(gone=False, retry=True, words="it cannot be sent: see the log")
 
     async def _hand_over(self, connection: Connection, letter: Letter) -> None:
         """A kept connection may end just now; then the next one takes the letter, of which nothing was sent."""
@@ -119,3 +127,4 @@ class _Line:
             else:
                 letter.sent = Sent(gone=False, retry=True, words=str(lost))
         connection.used = True
+        connection.clean = letter.sent.gone

@@ -77,9 +77,7 @@ async def transfer(client: Client, mail_from: str, to: Sequence[str], content: b
     A session that breaks later is this mail's trouble: the next one gets another.
     """
     try:
-        options = [] if all(map(str.isascii, (mail_from, *to))) else ["SMTPUTF8"]
-        if not content.isascii() and client.supports_extension("8bitmime"):
-            options.append("BODY=8BITMIME")
+        options = _options(client, (mail_from, *to), content)
         left, _ = await client.sendmail(mail_from, list(to), content, mail_options=options)
     except SMTPRecipientsRefused as error:  # all of them
         refused = error.recipients[0]
@@ -91,7 +89,10 @@ async def transfer(client: Client, mail_from: str, to: Sequence[str], content: b
             if isinstance(error, SMTPSenderRefused):
                 raise Lost(words_of(error)) from error
         return Sent(gone=False, retry=error.code < 500, words=words_of(error))
-    except (SMTPNotSupported, ValueError) as error:  # an address that cannot be said to this server
+    except SMTPNotSupported as error:  # an address that cannot be said to this server
+        return Sent(gone=False, words=plain(str(error)))
+    except ValueError as error:  # one that cannot be said at all
+        client.close()  # the server may wait for the rest of the envelope
         return Sent(gone=False, words=plain(str(error)))
     except (SMTPException, OSError) as error:
         client.close()
@@ -104,3 +105,11 @@ async def transfer(client: Client, mail_from: str, to: Sequence[str], content: b
     # To try again for one of several would mail the others twice: somebody was told, and that is what counts.
     words = "; ".join(f"not to {to}: {answer.code} {answer.message}" for to, answer in left.items())
     return Sent(gone=True, words=plain(words))
+
+
+def _options(client: Client, addresses: Sequence[str], content: bytes) -> list[str]:
+    """Of MAIL (RFC 6531, RFC 6152)."""
+    options = [] if all(map(str.isascii, addresses)) else ["SMTPUTF8"]
+    if not content.isascii() and client.supports_extension("8bitmime"):
+        options.append("BODY=8BITMIME")
+    return options

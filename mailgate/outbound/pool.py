@@ -14,10 +14,13 @@ _ASK_SECONDS = 5
 
 @dataclass(slots=True)
 class Connection:
-    """`used`: a mail went over it, so that its end may be nobody's fault."""
+    """`used`: a mail went over it, so that its end may be nobody's fault. `clean`: the server took the last one, and
+    waits for no more of it.
+    """
 
     client: Client
     used: bool = False
+    clean: bool = True
     idle_since: float = 0.0
 
 
@@ -70,7 +73,7 @@ class Pool:
             connection = self._idle.pop()  # the last one used: the others may grow old and end
             client = connection.client
             try:
-                sure = time.monotonic() - connection.idle_since < _SURE_SECONDS
+                sure = connection.clean and time.monotonic() - connection.idle_since < _SURE_SECONDS
                 if client.is_connected and (sure or await is_alive(client, _ASK_SECONDS)):
                     return connection
             except BaseException:

@@ -142,11 +142,22 @@ def test_an_address_beyond_ascii(tmp_path: Path, *, understands: bool, gone: boo
     assert plain == GONE  # never held up by its neighbour
 
 
-@pytest.mark.parametrize("to", ["x\r\nRCPT TO:evil@x.example", "a b@x.example", "x@x.example> SIZE=1", ""])
+@pytest.mark.parametrize(
+    "to",
+    [
+        "x\r\nRCPT TO:evil@x.example",
+        "a b@x.example",
+        "x@x.example> SIZE=1",
+        "a\x01b@x.example",
+        "a\udcffb@x.example",
+        "",
+    ],
+)
 def test_an_address_that_is_none_breaks_out_of_nothing(tmp_path: Path, to: str) -> None:
     handler, port = Smarthost(), free_port()
-    with smarthost(handler, port):
-        _, plain = send(towards(tmp_path, port), [outgoing("n1", to), outgoing("n2")])
+    with smarthost(handler, port, enable_SMTPUTF8=True):
+        batch = [outgoing("n1", to), outgoing("n2")]
+        _, plain = send(towards(tmp_path, port, connections=1), batch)
     assert plain == GONE
     assert handler.taken[-1][1] == [ALICE]
     assert all(len(people) == 1 for _, people, _ in handler.taken)
@@ -168,6 +179,11 @@ def test_eight_bits_are_announced(tmp_path: Path) -> None:
             assert send(towards(tmp_path, port), [Outgoing("n1", "", (ALICE,), content)]) == [GONE]
     assert announced == [True, False]
     assert handler.taken[0][2] == raw
+
+
+def test_a_mail_to_nobody(tmp_path: Path) -> None:
+    (sent,) = send(towards(tmp_path, free_port()), [Outgoing("n1", "", (), RAW)])
+    assert sent == Sent(gone=False, words="it is to nobody")
 
 
 def test_what_is_for_this_gateway_stays_here(tmp_path: Path) -> None:

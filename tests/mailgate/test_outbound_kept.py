@@ -19,7 +19,7 @@ from sqlalchemy import select, update
 
 from gateway_core import notices
 from gateway_core.storage import tables
-from mailgate.outbound import Outbound, Times
+from mailgate.outbound import Outbound, Times, client
 
 TIMES = Times()
 PEOPLE = [f"p{number}@x.example" for number in range(12)]
@@ -165,6 +165,22 @@ def test_after_the_end_nothing_is_sent(tmp_path: Path) -> None:
     (sent,) = opened.send([outgoing()])
     assert (sent.gone, sent.retry) == (False, True)
     opened.close()
+
+
+def test_one_mail_that_breaks_us_keeps_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = client.transfer
+
+    async def transfer(session: Any, mail_from: str, to: tuple[str, ...], content: bytes) -> Any:
+        if to == (PEOPLE[0],):
+            raise IndexError
+        return await sound(session, mail_from, to, content)
+
+    monkeypatch.setattr("mailgate.outbound.batch.transfer", transfer)
+    handler, port = Smarthost(), free_port()
+    with smarthost(handler, port), door(tmp_path, port, connections=1) as opened:
+        broken, *others = opened.send(batch())
+    assert (broken.gone, broken.retry) == (False, True)
+    assert others == [GONE] * (len(PEOPLE) - 1)
 
 
 def test_words_that_are_no_text_can_be_stored(tmp_path: Path) -> None:
