@@ -45,6 +45,7 @@ class Gateway:
     queue: Queue
     open_window: Callable[[Route], Window] | None = None  # None: this process owns no routes
     windows: dict[int, Window] = field(default_factory=dict)
+    submits: int = 0  # that this process was asked for: how busy it is, about
     _opening: threading.Lock = field(default_factory=threading.Lock)
 
     @property

@@ -23,6 +23,7 @@ __all__ = ["Accepted", "Outcome", "submit"]
 
 def submit(gateway: Gateway, submission: Submission) -> "Future[Outcome]":
     """Accept or refuse. The future raises NotKept when the commit failed: ask again later."""
+    gateway.submits += 1
     text, drafts, refused = decide(gateway.snapshot, submission)
     if not drafts or (submission.whole and refused):
         done: Future[Outcome] = Future()

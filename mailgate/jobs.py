@@ -1,5 +1,6 @@
 """The job that mails notices: claims what is due, composes, sends, and notes what became of each."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,8 @@ from mailgate.outbound import Outbound, Sent
 from mailgate.outgoing import Outgoing
 
 _BATCH = 100
+_BUSY = 100  # submits a second
+_REST, _LONGEST_REST_SECONDS = 4, 1.0  # so many times as long as it worked
 _LONGEST_WAIT_SECONDS = 3600
 
 _NO_MAIL = {"text": owed.text, "bounce": bounces.take}  # what a notice of these kinds becomes instead
@@ -32,11 +35,19 @@ def declare(queue: EmbeddedQueue, state: Intake, outbound: Outbound) -> None:
 
 def mail_notices(state: Intake, outbound: Outbound) -> None:
     """Until none is due. Two of these at once share the work: each notice is leased to one of them."""
-    writer = state.gateway.writer
+    gateway, writer = state.gateway, state.gateway.writer
     while _any_due(state) and (claimed := writer.put(notices.claim, _BATCH).result()):
+        began, submits = time.monotonic(), gateway.submits
         for ended in _mail(state, outbound, claimed):
             writer.put(notices.end, ended)
             MAILED.labels(ended.state).inc()
+        _give_way(time.monotonic() - began, gateway.submits - submits)
+
+
+def _give_way(seconds: float, submits: int) -> None:
+    """Where texts come in at the same time, mail about texts rests: a text must not wait for its own receipt."""
+    if submits > _BUSY * seconds:
+        time.sleep(min(_REST * seconds, _LONGEST_REST_SECONDS))
 
 
 def _any_due(state: Intake) -> bool:

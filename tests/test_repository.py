@@ -88,7 +88,7 @@ def test_help_lists_the_commands_of_this_version(tmp_path: Path) -> None:
     listed = re.findall(r"^    ([a-z]+) ", helped, flags=re.MULTILINE)
     assert set(listed) == {
         *("serve", "check", "apply", "explain", "whocan", "message", "account", "refusals", "migrate"),
-        *("legacy", "optout", "route"),
+        *("legacy", "optout", "route", "notice", "bounce"),
     }
     actions = {
         "message": {"list", "show", "cancel"},

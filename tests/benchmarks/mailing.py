@@ -51,14 +51,12 @@ class Mailer:
         self._must_be_done(count)
         return count / seconds
 
-    def grown(self, count: int) -> float:
-        """MB that the process is larger after so many, in portions."""
+    def resident(self, count: int) -> float:
+        """MiB of this process after so many more, in portions."""
         portion = min(count, 5000)
-        self.send(portion)
-        before = _resident()
         for _ in range(count // portion):
             self.send(portion)
-        return (_resident() - before) / 2**20
+        return _resident() / 2**20
 
     def _owe(self, count: int) -> None:
         account = self._w.gateway.snapshot.account("acme")
