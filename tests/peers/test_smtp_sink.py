@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from core_support import wait_for
 from mail_support import ALICE, World, mail, world
+from peers.line import Cut, over
 from peers_support import require_peer
 from serve_support import accepts, free_port
 from sqlalchemy import select, update
 
-from gateway_core.storage import tables
+from gateway_core.storage import ids, tables
 
 COUNT = 5
 
@@ -113,3 +114,35 @@ def test_no_fault_loses_a_notice(tmp_path: Path, case: str) -> None:
             gone = "DONE" if state == "DUE" else "DEAD"
             wait_for(lambda: states(w) == [gone] * COUNT)
             assert len(arrived(folder)) == (COUNT if state == "DUE" else 0)
+
+
+@pytest.mark.parametrize("after_the_reply", [True, False])
+def test_a_lost_250_is_the_same_mail_again(tmp_path: Path, *, after_the_reply: bool) -> None:
+    """The server has it, and we do not know: whoever gets it twice can tell by its Message-ID."""
+    port = free_port()
+    with (
+        sink(port) as folder,
+        over(Cut(port, after_the_reply=after_the_reply)) as line,
+        gateway(tmp_path, line.port) as w,
+    ):
+        w.send(mail("once", message_id="once@acme.example"), "447700900301@sms.localhost")
+        wait_for(lambda: line.cut and [row for row in notices(w) if row.words])
+        with w.gateway.reader.begin() as conn:
+            conn.execute(update(tables.notice).values(due_at=0))
+        w.mail_notices()
+        wait_for(lambda: states(w) == ["DONE"])
+        (notice,) = notices(w)
+        found = [str(one["Message-ID"]) for one in arrived(folder)]
+    assert set(found) == {f"<{ids.show('n', notice.id)}@sms.localhost>"}
+    assert len(found) == 2 if after_the_reply else len(found) in {1, 2}
+
+
+def test_a_slow_server_holds_up_nothing_but_its_own_mail(tmp_path: Path) -> None:
+    """Each reply to DATA takes a second or more; nothing is sent twice, and texts go on meanwhile."""
+    port = free_port()
+    with sink(port, "-W", "data:1") as folder, gateway(tmp_path, port) as w:
+        text_everybody(w)
+        wait_for(lambda: len(w.texts("+447700900304")) == 1, 2)
+        wait_for(lambda: states(w) == ["DONE"] * COUNT, 20)
+        found = [str(one["Message-ID"]) for one in arrived(folder)]
+    assert len(found) == len(set(found)) == COUNT
