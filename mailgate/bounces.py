@@ -98,7 +98,9 @@ def take(gateway: Gateway, notice: Row[Any]) -> Ended:
 
 def _read(notice: Row[Any]) -> Returned:
     try:
-        return read(notice.facts["raw"].encode("latin-1"))
+        returned = read(notice.facts["raw"].encode("latin-1"))
+        # A report has the null sender (RFC 3464 §2): one that names itself stops nobody's mail.
+        return Returned(UNREADABLE) if returned.kind == DEAD and notice.facts["mail_from"] else returned
     except Exception:  # whatever anybody sends here: the operator sees it
         log.warning("a bounce cannot be read", notice=notice.id, exc_info=True)
         return Returned(UNREADABLE)

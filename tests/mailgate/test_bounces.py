@@ -205,6 +205,13 @@ def test_nobody_stops_mail_without_the_signed_path(w: World) -> None:
         w.send(report("failed", "5.1.1"), forged, mail_from="")
 
 
+def test_a_report_from_somebody_stops_nothing(w: World) -> None:
+    begun(w)
+    w.send(report("failed", "5.1.1"), return_path(w), mail_from="bob@other.example")
+    assert [state for state, _ in ended(w, "forward")] == ["DONE"]
+    answered(w, "more", 2)
+
+
 def test_on_the_command_line(
     w: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -206,10 +206,6 @@ AWAY = {
         "",
         mail("550 no such user", sender="mailer-daemon@acme.example", message_id="away1@a.example"),
     ),
-    "an absence notice": (
-        ALICE,
-        mail("I am away", Auto_Submitted="auto-replied", message_id="away2@a.example"),
-    ),
     "one that does not say so": (ALICE, mail("I am away, too", message_id="away3@a.example")),
     "of a stranger": (
         "mallory@evil.example",
@@ -232,6 +228,23 @@ def test_what_comes_to_our_return_path_is_no_text_and_is_not_answered(w: World, 
     assert (submissions(w), w.texts(PHONE)) == (made, texts)
     back = [path for path in w.outbox() if raw.split(b"Message-ID: ")[1][:20] in path.read_bytes()]
     assert len(back) == 1  # the operator's copy, and no answer to anybody
+
+
+def test_an_absence_notice_to_our_return_path_bothers_nobody(w: World) -> None:
+    own, _ = reply(w)
+    made, texts, mails = submissions(w), w.texts(PHONE), w.outbox()
+    raw = mail("I am away", Auto_Submitted="auto-replied", message_id="away2@a.example")
+    assert w.send(raw, own, ALICE).startswith("2.0.0")
+
+    def noted() -> bool:
+        n = tables.notice.c
+        with w.gateway.reader.connect() as conn:
+            newest = conn.execute(select(n.state, n.words).where(n.kind == "bounce").order_by(n.id.desc()))
+            state, words = newest.first() or ("", "")
+        return state == "DONE" and words.startswith("an automatic answer to n")
+
+    wait_for(noted)
+    assert (submissions(w), w.texts(PHONE), w.outbox()) == (made, texts, mails)
 
 
 def test_a_bounce_to_the_reply_address_is_refused(w: World) -> None:
