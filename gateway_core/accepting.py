@@ -22,10 +22,11 @@ from gateway_core import (
     optouts,
     pools,
 )
+from gateway_core.digests import Begun
 from gateway_core.errors import NoCredit, OptedOut, Refused
 from gateway_core.messages import Actor, Current, State
 from gateway_core.moves import Context, Move
-from gateway_core.notices import DIGEST, Notice
+from gateway_core.notices import Notice
 from gateway_core.routing import Route
 from gateway_core.storage import clock, tables
 from gateway_core.storage.ids import Ids
@@ -33,7 +34,8 @@ from gateway_core.storage.prepared import Prepared, Values
 from gateway_core.units import Accepted, Outcome, Text, Unit
 
 _SUBMISSION = Prepared(
-    insert(tables.submission), "id", "account_id", "text", "client_ref", "origin", "created_at", "sender"
+    insert(tables.submission),
+    *("id", "account_id", "text", "client_ref", "origin", "created_at", "sender", "digest"),
 )
 _MESSAGE = Prepared(
     insert(tables.message),
@@ -58,6 +60,7 @@ class _Rows:
         self.said: list[conversations.Said] = []
         self.barred: list[Current] = []  # opted out since they were decided: stored, and ended at once
         self.owed: list[Notice] = []
+        self.begun: list[Begun] = []  # what digests tell of
 
 
 class _Known:
@@ -105,6 +108,7 @@ def accept(conn: Connection, units: Sequence[Unit]) -> list[Outcome]:
     outcomes = [_decide_again(unit, known, rows) for unit in units]
     _SUBMISSION.many(conn, rows.submissions)
     _MESSAGE.many(conn, rows.messages)
+    digests.begin(conn, ids, rows.begun)
     known.write(conn)
     ledger.record(conn, ids, rows.entries)
     moves.record(conn, ids, rows.events)
@@ -143,8 +147,8 @@ def _decide_again(unit: Unit, known: _Known, rows: _Rows) -> Outcome:
     except Refused as error:
         results.update({one.to: error for one in new})
     else:
-        if any(one.receipts == DIGEST for one in new):
-            rows.owed.append(digests.first(unit.account, submission_id, rows.messages[-1][0], rows.at))
+        if name := digests.group(unit, new, submission_id, rows.at):
+            rows.begun.append(Begun(unit.account, name, rows.messages[-1][0]))
         # also of a repeat: another part of a mail that a relay split may have owed less
         rows.owed += unit.owed
     return Outcome(submission_id, tuple(results.items()))
@@ -212,11 +216,11 @@ def _store(
     rows: _Rows,
     barred: Collection[str],
 ) -> int:
-    account, at = unit.account, rows.at
+    account, at, submission_id = unit.account, rows.at, rows.ids.new()
     said = _said(unit, ()) if _has_duplicates(unit) else None
     expires_at, final_by = _ends(unit, at)
-    submission_id = rows.ids.new()
-    of_all = (unit.text, unit.client_ref, unit.origin, at, unit.sender)
+    told = digests.group(unit, new, submission_id, at)
+    of_all = (unit.text, unit.client_ref, unit.origin, at, unit.sender, told)
     rows.submissions.append((submission_id, account.id, *of_all))
     for one in new:
         to, sender_id, route, encoding, segments, price, number, flash, urgent, _, told, warn = one

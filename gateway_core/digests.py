@@ -1,33 +1,55 @@
-"""Digests: one notice for all texts of a submission, when the last one has ended or a set time is over.
+"""Digests: one notice for all texts of a mail, when the last one has ended or a set time is over.
 
-The first is owed with the submission. What ends or is corrected after it went out makes another one, which waits a
-while for more of the kind; each says how everything stands when it is made.
+The first is owed with the submission; the parts of a mail that a relay has split have one together. What ends or is
+corrected after it went out makes another one, which waits a while for more of the kind; each says how everything
+stands when it is made.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, func, select, update
+from sqlalchemy import Connection, and_, bindparam, func, literal_column, select, update
 
-from gateway_core import notices
+from gateway_core import keys, notices
 from gateway_core.accounts import Account
 from gateway_core.messages import FINAL, Current
 from gateway_core.notices import DIGEST, Notice
 from gateway_core.storage import clock, tables
 from gateway_core.storage.ids import Ids
+from gateway_core.units import Text, Unit
 
 _MOST_WAIT_MINUTES = 10  # of another one, for what else is corrected
+_SPLIT_SECONDS = 5  # within which the other parts come of a mail that a relay has split
+_MOST = 32  # digests of one mail that are told apart
 
-_m, _n = tables.message.c, tables.notice.c
+_m, _n, _s = tables.message.c, tables.notice.c, tables.submission.c
 _a, _r = tables.attempt.c, tables.receipt.c
-_OF_SUBMISSION = select(_n.id).join_from(tables.notice, tables.message, _n.message_id == _m.id)
-_TOLD = and_(_m.notify, _m.receipts == DIGEST)
+_OF_GROUP = and_(_s.digest == bindparam("group"), _s.digest != literal_column("''"))
+_TEXTS = (
+    select(_m.id, _m.to, _m.state, _m.reason, _m.expires_at, _s.created_at)
+    .join_from(tables.submission, tables.message, _m.submission_id == _s.id)
+    .where(_OF_GROUP, _m.notify, _m.receipts == DIGEST)
+    .order_by(_m.id)
+)
 _HOLD = (  # only before anybody can have begun to compose it; held until the commit, so that nobody begins
     update(tables.notice)
     .where(_n.id == bindparam("notice"), _n.state == "DUE", _n.tries == 0)
     .values(tries=0)
 )
-_HASTEN = update(tables.notice).where(_n.id == bindparam("notice")).values(due_at=bindparam("at"))
+_DUE_AT = update(tables.notice).where(_n.id == bindparam("notice")).values(due_at=bindparam("at"))
+_REOPEN = (
+    update(tables.notice)
+    .where(_n.event_key == bindparam("key"), _n.state == "DUE", _n.tries == 0)
+    .values(due_at=bindparam("at"))
+)
+
+
+class Begun(NamedTuple):
+    """A submission of which a digest tells; `message_id` is any of its messages."""
+
+    account: Account
+    group: str
+    message_id: int
 
 
 class Ended(NamedTuple):
@@ -37,62 +59,74 @@ class Ended(NamedTuple):
     account: Account
 
 
-def first(account: Account, submission_id: int, message_id: int, at: int) -> Notice:
-    """Owed with the submission; `message_id` is any of its messages."""
-    due_at = at + account.terms.digest_minutes * clock.MINUTE
-    return _notice(account, submission_id, message_id, 1, due_at)
+def group(unit: Unit, texts: Sequence[Text], submission_id: int, at: int) -> str:
+    """The name of what one digest tells of: all parts of a mail that came within the same hour, else a submission.
+
+    "" where no text of it wants one.
+    """
+    if all(one.receipts != DIGEST for one in texts):
+        return ""
+    if unit.key is None:
+        return f"{submission_id}"
+    same = keys.digest(unit.key.value, unit.key.mail_digest)[:32]
+    return f"{unit.account.id}.{same}.{at // (60 * clock.MINUTE)}"
 
 
-def _notice(account: Account, submission_id: int, message_id: int, number: int, due_at: int) -> Notice:
-    key, facts = f"digest:{submission_id}:{number}", {"number": number}
-    return Notice(account.id, key, DIGEST, facts, message_id=message_id, due_at=due_at)
+def begin(conn: Connection, ids: Ids, begun: Sequence[Begun]) -> None:
+    """Owe the first digest of each, in the accepting transaction. One that another part owed waits for this one too."""
+    in_order = sorted(begun, key=lambda one: one.group)  # one order: no deadlock
+    owed = [
+        _notice(one, 1, clock.now() + one.account.terms.digest_minutes * clock.MINUTE) for one in in_order
+    ]
+    notices.owe(conn, ids, owed)
+    if owed:
+        conn.execute(_REOPEN, [{"key": one.event_key, "at": one.due_at} for one in owed])
+
+
+def _notice(begun: Begun, number: int, due_at: int) -> Notice:
+    facts = {"number": number, "group": begun.group}
+    key = f"digest:{begun.group}:{number}"
+    return Notice(begun.account.id, key, DIGEST, facts, message_id=begun.message_id, due_at=due_at)
 
 
 def end(conn: Connection, ids: Ids, ended: Sequence[Ended]) -> None:
-    """These texts have just ended, or their end was corrected: their submissions' digests are due, or another one."""
-    by_submission: dict[int, list[Ended]] = {}
-    for one in sorted(ended, key=lambda one: one.was.id):  # one order: no deadlock
-        by_submission.setdefault(one.was.submission_id, []).append(one)
-    for submission_id, group in by_submission.items():
-        _end(conn, ids, submission_id, group)
+    """These texts have just ended, or their end was corrected: the digest that tells of them is due, or another one."""
+    of = {one.was.submission_id for one in ended}
+    names = {row.id: row.digest for row in conn.execute(select(_s.id, _s.digest).where(_s.id.in_(of)))}
+    by_group: dict[str, list[Ended]] = {}
+    for one in ended:
+        by_group.setdefault(names[one.was.submission_id], []).append(one)
+    for name in sorted(by_group):  # one order: no deadlock
+        _end(conn, ids, name, by_group[name])
 
 
-def _end(conn: Connection, ids: Ids, submission_id: int, group: Sequence[Ended]) -> None:
-    of_submission = _OF_SUBMISSION.where(_m.submission_id == submission_id, _n.kind == DIGEST)
-    known = sorted(conn.execute(of_submission).scalars())
+def _end(conn: Connection, ids: Ids, name: str, ended: Sequence[Ended]) -> None:
+    named = [f"digest:{name}:{number}" for number in range(1, _MOST + 1)]
+    known = sorted(conn.execute(select(_n.id).where(_n.event_key.in_(named))).scalars())
     is_open = bool(known) and conn.execute(_HOLD, {"notice": known[-1]}).rowcount == 1
-    waits = _waits(
-        conn, submission_id
-    )  # behind the lock: who ended another text of it at the same time has committed
-    corrects = all(one.was.state in FINAL for one in group)
-    now = clock.now()
+    # Behind the lock: who ended another text of it at the same time has committed.
+    texts = conn.execute(_TEXTS, {"group": name}).all()
+    waits = any(text.state not in FINAL for text in texts)
+    corrects = all(one.was.state in FINAL for one in ended)
+    now = max([clock.now(), *(text.created_at + _SPLIT_SECONDS * clock.SECOND for text in texts)])
     if is_open:
         if not waits and not (corrects and len(known) > 1):
-            conn.execute(_HASTEN, {"notice": known[-1], "at": now})
+            conn.execute(_DUE_AT, {"notice": known[-1], "at": now})
         return
-    was, account = group[0]
+    was, account = ended[0]
     minutes = account.terms.digest_minutes
     if corrects:
-        due_at = now + min(minutes, _MOST_WAIT_MINUTES) * clock.MINUTE
-    else:
-        due_at = now + minutes * clock.MINUTE if waits else now
-    notices.owe(conn, ids, [_notice(account, submission_id, was.id, len(known) + 1, due_at)])
-
-
-def _waits(conn: Connection, submission_id: int) -> bool:
-    """Whether a text of it has not ended."""
-    open_ones = select(_m.id).where(_m.submission_id == submission_id, _TOLD, _m.state.not_in(FINAL))
-    return conn.execute(open_ones.limit(1)).first() is not None
+        minutes = min(minutes, _MOST_WAIT_MINUTES)
+    due_at = now + minutes * clock.MINUTE if corrects or waits else now
+    notices.owe(conn, ids, [_notice(Begun(account, name, was.id), len(known) + 1, due_at)])
 
 
 # --- what it says -----------------------------------------------------------------------------------------
 
 
-def rows(conn: Connection, message_id: int) -> Sequence[Any]:
-    """(id, to, state, reason, expires_at) of the texts that a digest about this message's submission tells of."""
-    submission = select(_m.submission_id).where(_m.id == message_id).scalar_subquery()
-    wanted = select(_m.id, _m.to, _m.state, _m.reason, _m.expires_at)
-    return conn.execute(wanted.where(_m.submission_id == submission, _TOLD).order_by(_m.id)).all()
+def rows(conn: Connection, name: str) -> Sequence[Any]:
+    """(id, to, state, reason, expires_at, created_at) of the texts that the digests of a group tell of."""
+    return conn.execute(_TEXTS, {"group": name}).all()
 
 
 def words(conn: Connection, message_ids: Iterable[int]) -> dict[int, str]:

@@ -78,7 +78,7 @@ def _delay(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None
 
 
 def _digest(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | None:
-    rows = digests.rows(conn, notice.message_id)
+    rows = digests.rows(conn, notice.facts["group"])
     words = digests.words(conn, [row.id for row in rows])
     outcomes = [Outcome(row.to, row.state, row.reason, words.get(row.id, ""), row.expires_at) for row in rows]
     about = _submitted(conn, notice.message_id)

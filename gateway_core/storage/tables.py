@@ -182,6 +182,8 @@ submission = Table(
     Column("origin", JSON, nullable=False),  # opaque to the core; comes back on every notice
     _at("created_at"),
     _later("sender", Text, "''"),  # who of the account submitted it; opaque to the core
+    _later("digest", Text, "''"),  # which digest tells of it, with the other parts of its mail; "": none
+    _partial("submission_digest_idx", "digest", where="digest <> ''"),
 )
 
 message = Table(

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from gateway_core import digests, messages, moves, notices
 from gateway_core.gateway import Gateway
+from gateway_core.keys import Key
 from gateway_core.messages import Actor, State
 from gateway_core.moves import Move
 from gateway_core.process import opened
@@ -23,7 +24,8 @@ REFUSED = "+447700900002"
 
 
 @pytest.fixture
-def core(database_url: str) -> Iterator[World]:
+def core(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(digests, "_SPLIT_SECONDS", 0)
     with world(database_url, people=[account_row(ACCOUNT, "demo", receipts="digest")]) as made:
         yield made
 
@@ -45,7 +47,7 @@ def mailed(core: World) -> None:
 
 def told(core: World) -> dict[str, str]:
     with core.reading() as conn:
-        return {row.to: row.state for row in digests.rows(conn, owed(core)[0].message_id)}
+        return {row.to: row.state for row in digests.rows(conn, owed(core)[0].facts["group"])}
 
 
 def correct(core: World, message_id: int, new: State) -> None:
@@ -183,7 +185,42 @@ def test_who_asks_for_something_else_is_not_in_it(core: World) -> None:
     ]
     with core.reading() as conn:
         digest = next(row for row in owed(core) if row.kind == "digest")
-        assert [row.to for row in digests.rows(conn, digest.message_id)] == [SECOND]
+        assert [row.to for row in digests.rows(conn, digest.facts["group"])] == [SECOND]
+
+
+# --- a mail that a relay has split ------------------------------------------------------------------------
+
+KEY = Key("split@acme.example", "t", "m")
+
+
+def test_the_parts_of_a_mail_have_one_digest(core: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digests, "_SPLIT_SECONDS", 5)
+    with time_machine.travel("2026-03-01T10:00:00Z", tick=False) as clock_at:
+        core.until(core.accept(PHONE, key=KEY))
+        assert due(core) == []  # another part may come
+        clock_at.shift(4)
+        second = core.accept(SECOND, key=KEY)
+        clock_at.shift(60)
+        assert due(core) == []  # and waits for its text
+        core.until(second)
+        clock_at.shift(1)
+        assert due(core) == [1]
+        assert told(core) == {PHONE: "DELIVERED", SECOND: "DELIVERED"}
+        assert len(owed(core)) == 1
+
+
+def test_a_part_that_comes_too_late_has_its_own(core: World) -> None:
+    core.until(core.accept(PHONE, key=KEY))
+    mailed(core)
+    core.until(core.accept(SECOND, key=KEY))
+    assert due(core) == [2]
+    assert set(told(core)) == {PHONE, SECOND}
+
+
+def test_other_mails_are_no_parts(core: World) -> None:
+    for key in (KEY, KEY._replace(value="other@acme.example"), KEY._replace(mail_digest="x"), None):
+        core.until(core.accept(PHONE, key=key))
+    assert due(core) == [1] * 4
 
 
 # --- of which ends ----------------------------------------------------------------------------------------

@@ -12,6 +12,11 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("message", sa.Column("receipts", sa.Text(), nullable=False, server_default=sa.text("''")))
     op.add_column("message", sa.Column("warn", sa.Boolean(), nullable=False, server_default=sa.text("false")))
+    op.add_column("submission", sa.Column("digest", sa.Text(), nullable=False, server_default=sa.text("''")))
+    some = sa.text("digest <> ''")
+    op.create_index(
+        "submission_digest_idx", "submission", ["digest"], sqlite_where=some, postgresql_where=some
+    )
     op.add_column("sender", sa.Column("receipts", sa.Text(), nullable=False, server_default=sa.text("''")))
     op.add_column("notice", sa.Column("mailed_to", sa.Text(), nullable=False, server_default=sa.text("''")))
     op.create_table(
