@@ -31,6 +31,7 @@ _TEXTS = (
     .where(_OF_GROUP, _m.notify, _m.receipts == DIGEST)
     .order_by(_m.id)
 )
+_KNOWN = select(_n.id, _n.event_key)
 _HOLD = (  # only before anybody can have begun to compose it; held until the commit, so that nobody begins
     update(tables.notice)
     .where(_n.id == bindparam("notice"), _n.state == "DUE", _n.tries == 0)
@@ -102,7 +103,8 @@ def end(conn: Connection, ids: Ids, ended: Sequence[Ended]) -> None:
 
 def _end(conn: Connection, ids: Ids, name: str, ended: Sequence[Ended]) -> None:
     named = [f"digest:{name}:{number}" for number in range(1, _MOST + 1)]
-    known = sorted(conn.execute(select(_n.id).where(_n.event_key.in_(named))).scalars())
+    found = {row.event_key: row.id for row in conn.execute(_KNOWN.where(_n.event_key.in_(named)))}
+    known = [found[key] for key in named if key in found]  # in order, whatever clocks made their ids
     is_open = bool(known) and conn.execute(_HOLD, {"notice": known[-1]}).rowcount == 1
     # Behind the lock: who ended another text of it at the same time has committed.
     texts = conn.execute(_TEXTS, {"group": name}).all()

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway_core import directory, notices
+from gateway_core.errors import NotKept
 from gateway_core.gateway import Gateway
 from gateway_core.jobs.queue import NOTICES
 from gateway_core.notices import Ended, Notice
@@ -24,6 +25,7 @@ from mailgate import headers, trust
 from mailgate.tables import dead_address
 
 REST_DAYS = 7
+_AGAIN_SECONDS = 30
 _MOST_PARTS = 50
 DEAD, LATER, REFUSED, ANSWER, UNREADABLE = "dead", "later", "refused", "answer", "unreadable"
 # Status codes that blame the mail, its sender or a moment, not the mailbox (RFC 3463 §3): no reason to stop.
@@ -91,7 +93,10 @@ def take(gateway: Gateway, notice: Row[Any]) -> Ended:
     """A notice of kind `bounce`: note it, tell who should know. What became of the notice."""
     returned = _read(notice)
     unit = _Taken(gateway, notice, notice.facts["about"], returned)
-    words = gateway.writer.put(_take, unit).result()
+    try:
+        words = gateway.writer.put(_take, unit).result()
+    except NotKept:
+        return Ended(notice.id, "DUE", clock.now() + _AGAIN_SECONDS * clock.SECOND)
     gateway.queue.hint(NOTICES)
     return Ended(notice.id, "DONE", clock.now(), words)
 
