@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
-from jinja2 import StrictUndefined, TemplateError, TemplateNotFound
+from jinja2 import StrictUndefined, TemplateError, TemplateNotFound, nodes
 from jinja2.loaders import FunctionLoader
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
@@ -25,6 +25,7 @@ KINDS = (
 )
 NAMES = frozenset(f"{kind}.{form}" for kind in KINDS for form in ("txt", "html"))  # that may be replaced
 _STANDARD = "standard/"
+_FRAME = {True: ("content", "footer"), False: ()}  # blocks of what every HTML template extends
 _HERE = Path(__file__).parent
 _WIDTH = 76  # of a line in a plain mail
 _LONGEST = 2_000_000  # characters of a rendered mail
@@ -74,6 +75,18 @@ class Speech:
                 raise
             log.warning("an account's template fails; the standard one is used", kind=kind, error=str(error))
             return Body(*(_render(self._standard, kind, form, facts) for form in ("txt", "html")))
+
+    def strange_blocks(self, name: str) -> set[str]:
+        """Blocks of an own template that the standard one does not have: nobody would ever see them.
+
+        Raises TemplateError.
+        """
+        source, _, _ = self._own.loader.get_source(self._own, name) if self._own.loader else ("", "", None)
+        tree = self._own.parse(source, name)
+        if tree.find(nodes.Extends) is None:
+            return set()
+        known = {*self._own.get_template(_STANDARD + name).blocks, *_FRAME[name.endswith(".html")]}
+        return {block.name for block in tree.find_all(nodes.Block)} - known
 
     def tried(self, kind: str, facts: Mapping[str, Any]) -> Body:
         """Raises TemplateError and what else templates of accounts can raise."""

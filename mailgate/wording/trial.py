@@ -67,19 +67,39 @@ SAMPLES: tuple[tuple[str, dict[str, Any]], ...] = (
 
 def check(own: Mapping[str, str]) -> None:
     """Raises ValueError: which template, where, and what is wrong with it."""
-    for name, source in own.items():
-        if name not in wording.NAMES:
-            raise ValueError(f"{name!r} is not a template; known: {', '.join(sorted(wording.NAMES))}")
-        if len(source) > _LONGEST:
-            raise ValueError(f"{name}: at most {_LONGEST} characters")
     speech = wording.Speech("en", own)
+    for name, source in own.items():
+        _look(speech, name, source)
     for kind, facts in SAMPLES:
-        try:
-            body = speech.tried(kind, facts)
-        except TemplateError as error:
-            line = getattr(error, "lineno", None)
-            raise ValueError(f"{kind}{f', line {line}' if line else ''}: {error.message}") from None
-        except (ArithmeticError, LookupError, TypeError, ValueError, RecursionError, MemoryError) as error:
-            raise ValueError(f"{kind}: {error or type(error).__name__}") from None
-        if not body.text.strip():
-            raise ValueError(f"{kind}.txt: makes no text")
+        _try(speech, kind, facts)
+
+
+def _look(speech: wording.Speech, name: str, source: str) -> None:
+    """At one by itself."""
+    if name not in wording.NAMES:
+        raise ValueError(f"{name!r} is not a template; known: {', '.join(sorted(wording.NAMES))}")
+    if len(source) > _LONGEST:
+        raise ValueError(f"{name}: at most {_LONGEST} characters")
+    try:
+        strange = speech.strange_blocks(name)
+    except TemplateError as error:
+        raise ValueError(_words(name, error)) from None
+    if strange:
+        raise ValueError(f"{name}: the standard template has no block {', '.join(sorted(strange))}")
+
+
+def _try(speech: wording.Speech, kind: str, facts: Mapping[str, Any]) -> None:
+    """As its notices will be."""
+    try:
+        body = speech.tried(kind, facts)
+    except TemplateError as error:
+        raise ValueError(_words(kind, error)) from None
+    except (ArithmeticError, LookupError, TypeError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"{kind}: {error or type(error).__name__}") from None
+    if not body.text.strip():
+        raise ValueError(f"{kind}.txt: makes no text")
+
+
+def _words(name: str, error: TemplateError) -> str:
+    line = getattr(error, "lineno", None)
+    return f"{name}{f', line {line}' if line else ''}: {error.message}"

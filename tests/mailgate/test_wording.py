@@ -111,7 +111,11 @@ def test_an_account_wants_no_html() -> None:
 
 BAD = {
     "no such template": ({"letter.txt": "x"}, "'letter.txt' is not a template"),
-    "not Jinja": ({"receipt.txt": "{% if %}"}, "receipt, line 1: "),
+    "not Jinja": ({"receipt.txt": "{% if %}"}, "receipt.txt, line 1: "),
+    "a block that is not there": (
+        {"reply.html": '{% extends "standard/reply.html" %}{% block footr %}x{% endblock %}'},
+        "reply.html: the standard template has no block footr",
+    ),
     "a name that is not there": ({"reply.txt": "{{ nobody }}"}, "reply: 'nobody' is undefined"),
     "a word that is not there": ({"reply.txt": "{{ say('reply.nothing') }}"}, "reply: 'reply.nothing'"),
     "no text at all": ({"reply.txt": "{% if false %}x{% endif %}"}, "reply.txt: makes no text"),
