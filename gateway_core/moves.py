@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, insert, update
 
 from gateway_core import alarms, digests, ledger, notices, refunds
-from gateway_core.accounts import Account
+from gateway_core.accounts import Account, Terms
 from gateway_core.digests import Ended
 from gateway_core.messages import FINAL, Actor, Current, State, may_move
 from gateway_core.notices import DIGEST
@@ -134,11 +134,17 @@ def _parameters(move: Move, at: int) -> dict[str, object]:
     }
 
 
+def _wanted(was: Current, terms: Terms) -> frozenset[State]:
+    """The ends that its submitter is told of. No digest was begun for a text from before there were any."""
+    before = "failures" if terms.receipts == DIGEST else terms.receipts
+    return notices.WANTED[was.receipts or before]
+
+
 def _receipts(context: Context, ended: Sequence[Move]) -> list[notices.Notice]:
     owed = []
     for move in ended:
         was = move.was
-        wanted = notices.WANTED[was.receipts or context.accounts[was.account_id].terms.receipts]
+        wanted = _wanted(was, context.accounts[was.account_id].terms)
         corrects = was.state in FINAL and was.state in wanted
         if was.notify and (move.new in wanted or corrects):
             facts = {"to": was.to, "state": move.new, "reason": move.reason, "words": move.words}

@@ -90,7 +90,11 @@ _DUE = (
 _LEASE = (
     update(tables.notice)
     .where(_n.id == bindparam("notice"), _n.state == "DUE")
-    .values(due_at=bindparam("until"), tries=_n.tries + 1)
+    .values(
+        due_at=bindparam("until"),
+        tries=_n.tries + 1,
+        tried_at=func.coalesce(_n.tried_at, bindparam("now")),
+    )
 )
 _END = (
     update(tables.notice)
@@ -107,8 +111,9 @@ def claim(conn: Connection, units: Sequence[int]) -> list[list[Any]]:
     for most in units:
         rows = conn.execute(_DUE, {"now": clock.now(), "most": most}).all()
         if rows:
-            until = clock.now() + LEASE_SECONDS * clock.SECOND
-            conn.execute(_LEASE, [{"notice": row.id, "until": until} for row in rows])
+            now = clock.now()
+            until = now + LEASE_SECONDS * clock.SECOND
+            conn.execute(_LEASE, [{"notice": row.id, "until": until, "now": now} for row in rows])
         claimed.append(list(rows))
     return claimed
 

@@ -4,6 +4,7 @@ The path says which notice it was, so the words of the bounce need not. An addre
 or until somebody mails us from there. What cannot be read goes to the operator, as it came.
 """
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -25,6 +26,8 @@ from mailgate import headers, trust
 from mailgate.tables import dead_address
 
 REST_DAYS = 7
+_NEWS_DAYS = 14
+_MOST_ASKED = 10
 _AGAIN_SECONDS = 30
 _MOST_PARTS = 50
 DEAD, LATER, REFUSED, ANSWER, UNREADABLE = "dead", "later", "refused", "answer", "unreadable"
@@ -36,10 +39,11 @@ _d, _n = dead_address.c, tables.notice.c
 
 
 class Returned(NamedTuple):
-    """What a mail to a return path of ours says; `words` are of the server that says it."""
+    """What a mail to a return path of ours says; `words` are of the server that says it, `of` whom it names."""
 
     kind: str
     words: str = ""
+    of: frozenset[str] = frozenset()  # addresses in normal form
 
 
 def read(raw: bytes) -> Returned:
@@ -49,8 +53,12 @@ def read(raw: bytes) -> Returned:
     if groups:
         return _of_report(groups)
     temporary, permanent = all_failures(mail)
-    if permanent or "X-Failed-Recipients" in mail:  # Exim's, and Gmail's
-        return Returned(DEAD, headers.line(str(mail.get("Subject", ""))))
+    failed = {one.decode("latin-1") for one in permanent}
+    failed |= set(str(mail.get("X-Failed-Recipients", "")).replace(",", " ").split())  # Exim's, and Gmail's
+    if failed:
+        return Returned(
+            DEAD, headers.line(str(mail.get("Subject", ""))), frozenset(map(trust.normal, failed))
+        )
     if temporary:
         return Returned(LATER)
     answers = str(mail.get("Auto-Submitted", "no")).strip().lower().startswith("auto-replied")
@@ -69,13 +77,23 @@ def _groups(mail: "Message[str, str]") -> Iterator[Any]:
 
 
 def _of_report(groups: Sequence[Any]) -> Returned:
-    actions = {str(group["Action"]).split(";")[0].strip().lower(): group for group in groups}
-    failed = actions.get("failed")
-    if failed is None:
+    failed = [group for group in groups if _first(group, "Action").startswith("failed")]
+    if not failed:
         return Returned(LATER)
-    status = str(failed.get("Status", "")).strip().split(" ")[0]
-    words = headers.line(str(failed.get("Diagnostic-Code", "")).partition(";")[2] or status)
-    return Returned(REFUSED if status.partition(".")[2].startswith(_NOT_DEAD) else DEAD, words)
+    status = _first(failed[0], "Status")
+    words = headers.line(str(failed[0].get("Diagnostic-Code", "")).partition(";")[2] or status)
+    of = frozenset(
+        trust.normal(str(group.get("Final-Recipient", "")).partition(";")[2].strip(" \t<>"))
+        for group in failed
+    )
+    # What failed for a time only, as while a network is down, is no reason to stop either.
+    is_dead = status.startswith("5.") and not status[2:].startswith(_NOT_DEAD)
+    return Returned(DEAD if is_dead else REFUSED, words, of)
+
+
+def _first(group: Any, name: str) -> str:
+    """The first word of a field, without parameters and comments."""
+    return re.split(r"[\s;(]", str(group.get(name, "")).strip().lower(), maxsplit=1)[0]
 
 
 # --- what is made of one ----------------------------------------------------------------------------------
@@ -96,6 +114,8 @@ def take(gateway: Gateway, notice: Row[Any]) -> Ended:
     try:
         words = gateway.writer.put(_take, unit).result()
     except NotKept:
+        words = None
+    if words is None:  # the database is busy, or we do not know yet that the mail has gone
         return Ended(notice.id, "DUE", clock.now() + _AGAIN_SECONDS * clock.SECOND)
     gateway.queue.hint(NOTICES)
     return Ended(notice.id, "DONE", clock.now(), words)
@@ -111,24 +131,32 @@ def _read(notice: Row[Any]) -> Returned:
         return Returned(UNREADABLE)
 
 
-def _take(conn: Connection, units: Sequence[_Taken]) -> list[str]:
+def _take(conn: Connection, units: Sequence[_Taken]) -> list[str | None]:
     """Fold."""
     return [_note(conn, unit) for unit in units]
 
 
-def _note(conn: Connection, unit: _Taken) -> str:
-    kind, words = unit.returned
+def _note(conn: Connection, unit: _Taken) -> str | None:
+    """None: to be asked again."""
+    kind, words, of = unit.returned
     about = conn.execute(select(tables.notice).where(_n.id == unit.about)).one_or_none()
     name = ids.show("n", unit.about)
     if kind == LATER:
         return f"{name} is late"
     if kind == ANSWER:
         return f"an automatic answer to {name}"
-    if kind == DEAD and about is not None and about.mailed_to:
+    if kind == DEAD and about is not None and about.state == "DUE" and unit.notice.tries < _MOST_ASKED:
+        return None
+    if kind == DEAD and about is not None and _is_news(about) and trust.normal(about.mailed_to) in of:
         _stop(conn, unit, about)
         return f"{name} came back: {words}"
     notices.owe(conn, unit.gateway.ids, [_forwarded(unit.notice)])
-    return f"{name} was refused: {words}" if kind == REFUSED else "forwarded to the operator"
+    return f"{name} was refused: {words}" if words else "forwarded to the operator"
+
+
+def _is_news(about: Row[Any]) -> bool:
+    """Servers give up within days. The path stands in every copy of the mail, and must not stop it for ever."""
+    return bool(about.created_at > clock.now() - _NEWS_DAYS * clock.DAY)
 
 
 def _forwarded(notice: Row[Any]) -> Notice:
@@ -171,7 +199,7 @@ def _stop(conn: Connection, unit: _Taken, about: Row[Any]) -> None:
         "words": unit.returned.words,
         "until": row["until_at"],
     }
-    key = f"bounced:{unit.notice.id}"
+    key = f"bounced:{address}:{now // (REST_DAYS * clock.DAY)}"  # once a week, however often it revives
     owed = [Notice(about.account_id, f"{key}:{to}", "alarm", facts, to) for to in targets]
     notices.owe(conn, unit.gateway.ids, owed)
 

@@ -44,9 +44,26 @@ def named(display: str, address: str) -> Address:
     return Address(line(display), addr_spec=address)
 
 
+def routable(address: str) -> str:
+    """With its domain as an A-label, where that is all it needs to be ASCII: no server has to know SMTPUTF8 then."""
+    local, at, domain = address.rpartition("@")
+    if address.isascii() or not local.isascii():
+        return address
+    try:
+        return f"{local}{at}{domain.encode('idna').decode()}"
+    except UnicodeError:
+        return address
+
+
 def addressee(address: str) -> Address | Group:
     """For To. A return path that no header can hold, such as `root`, becomes the name of an empty group."""
     try:
-        return Address(addr_spec=address)
-    except (ValueError, IndexError, MessageError):
+        return Address(addr_spec=routable(address))
+    except (
+        ValueError,
+        IndexError,
+        AttributeError,
+        TypeError,
+        MessageError,
+    ):  # what email raises for odd ones
         return Group(line(address))

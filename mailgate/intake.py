@@ -55,7 +55,10 @@ def accept(
     heard = [one for one in texted if one.dsn.notify != _NEVER]
     if heard and (left_out or mail.attachments):
         owed += remarks.remark(wanted, mail, _left_out(heard))
-    if (author := trust.normal(mail.from_[0])) in intake.book.dead:  # somebody is there after all
+    author = trust.normal(mail.from_[0])
+    if author in intake.book.dead and not (wanted.origin or {}).get(
+        "unanswered"
+    ):  # somebody is there after all
         intake.gateway.writer.put(bounces.revive, author)
     submitted = submit(intake.gateway, wanted._replace(owed=tuple(owed)) if owed else wanted)
     if left_out:

@@ -1,5 +1,6 @@
 """The job that mails notices: claims what is due, composes, sends, and notes what became of each."""
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ from mailgate.outbound import Outbound, Sent
 from mailgate.outgoing import Outgoing
 
 _BATCH = 100
+_AT_ONCE = 2  # a slow mail server must leave threads for texts
 _BUSY = 100  # submits a second
 _REST, _LONGEST_REST_SECONDS = 4, 1.0  # so many times as long as it worked
 _LONGEST_WAIT_SECONDS = 3600
@@ -30,13 +32,24 @@ log = structlog.get_logger(__name__)
 
 
 def declare(queue: EmbeddedQueue, state: Intake, outbound: Outbound) -> None:
-    queue.declare(NOTICES, lambda _argument: mail_notices(state, outbound))
+    running = threading.BoundedSemaphore(_AT_ONCE)
+
+    def run(_argument: int) -> None:
+        if running.acquire(
+            blocking=False
+        ):  # else those who run look again before they end, or the next sweep does
+            try:
+                mail_notices(state, outbound)
+            finally:
+                running.release()
+
+    queue.declare(NOTICES, run)
 
 
 def mail_notices(state: Intake, outbound: Outbound) -> None:
     """Until none is due. Two of these at once share the work: each notice is leased to one of them."""
     gateway, writer = state.gateway, state.gateway.writer
-    while _any_due(state) and (claimed := writer.put(notices.claim, _BATCH).result()):
+    while not outbound.closed and _any_due(state) and (claimed := writer.put(notices.claim, _BATCH).result()):
         began, submits = time.monotonic(), gateway.submits
         for ended in _mail(state, outbound, claimed):
             writer.put(notices.end, ended)
@@ -120,7 +133,7 @@ def _ended(state: Intake, notice: Row[Any], to: str, sent: Sent) -> Ended:
         if sent.words:
             log.warning("notice not taken for everybody", notice=notice.id, words=sent.words)
         return Ended(notice.id, "DONE", now, sent.words, to)
-    too_old = now - notice.created_at > state.settings.outbound.retry_age_hours * 60 * clock.MINUTE
+    too_old = now - (notice.tried_at or now) > state.settings.outbound.retry_age_hours * 60 * clock.MINUTE
     if not sent.retry or too_old:
         log.warning("notice given up", notice=notice.id, words=sent.words)
         return Ended(notice.id, "DEAD", now, sent.words)

@@ -83,6 +83,14 @@ def _date(at: int) -> str:
     return email.utils.formatdate(at / clock.SECOND, localtime=True)
 
 
+def _written(date: str) -> str:
+    """The author's own date, in the form of RFC 5322 §3.3; "" where it is none."""
+    try:
+        return email.utils.format_datetime(email.utils.parsedate_to_datetime(date))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return ""
+
+
 def _original(domain: str, origin: Mapping[str, Any], at: int, outcomes: Sequence[Outcome]) -> Part:
     """The whole mail where its sender asked for it (RET=FULL) and we have it; else what we know of its head."""
     if origin.get("full"):
@@ -92,7 +100,7 @@ def _original(domain: str, origin: Mapping[str, Any], at: int, outcomes: Sequenc
         parts.people("From", (origin.get("from", ""),)),
         parts.people("To", numbers),
         parts.field("Subject", headers.line(origin.get("subject", ""))),
-        parts.field("Date", headers.line(origin.get("date", "")) or _date(at)),
+        parts.field("Date", _written(origin.get("date", "")) or _date(at)),
     ]
     if headers.is_usable_id(message_id := origin.get("message_id", "")):
         head.append(parts.field("Message-ID", f"<{message_id}>"))

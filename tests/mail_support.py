@@ -162,8 +162,8 @@ def world(
         with _listening(state, patience) as (listener, drain):
             yield World(state, process, listener, drain, door)
     finally:
-        process.stop()
         door.close()
+        process.stop()
 
 
 def _apply(conn: Any, units: Any) -> list[list[str]]:

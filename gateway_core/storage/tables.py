@@ -448,6 +448,7 @@ notice = Table(  # what an account is owed; an actor of another package turns it
     _int("tries"),
     _text("words"),
     _at("created_at"),
+    _at("tried_at", nullable=True),  # first
     _later("mailed_to", Text, "''"),  # the first of its addressees, once it is gone
     _partial("notice_due_idx", "due_at", "id", where="state = 'DUE'"),
     Index(None, "message_id"),

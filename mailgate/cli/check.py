@@ -21,7 +21,6 @@ from mailgate import outbound, secret, trust
 from mailgate.cli import gaps, opening, printing
 from mailgate.outbound import MX, Outbound, Times, Unreachable
 from mailgate.settings import LegacySettings, Settings, explain
-from mailgate.settings_outbound import OutboundSettings
 from mailgate.smtp.tls import Certificates
 from mailgate.trust import Rule, Rules
 
@@ -211,7 +210,7 @@ def _outbound(chosen: Settings) -> list[Found]:
     except GatewayError as error:
         return [Found("smarthost", False, str(error))]
     with contextlib.closing(door):
-        return [_smarthost(chosen, door), *([_signatures(settings)] if settings.dkim_key else [])]
+        return [_smarthost(chosen, door), *([_signatures(chosen)] if settings.dkim_key else [])]
 
 
 def _smarthost(chosen: Settings, door: Outbound) -> Found:
@@ -228,10 +227,12 @@ def _smarthost(chosen: Settings, door: Outbound) -> Found:
     return Found("smarthost", True, f"{where} answers")
 
 
-def _signatures(settings: OutboundSettings) -> Found:
-    domain = settings.dkim_domain
+def _signatures(chosen: Settings) -> Found:
+    settings, domain = chosen.outbound, chosen.outbound.dkim_domain
     words = f"as {domain}; the public key belongs at {settings.dkim_selector}._domainkey.{domain}"
-    author = settings.from_address.rpartition("@")[2].lower()
-    if f".{author}".endswith(f".{domain}"):
+    reports = settings.from_address.rpartition("@")[2].lower()
+    authors = {"outbound.from_address": reports, "mail.domains": chosen.mail.domains[0]}
+    outside = [name for name, author in authors.items() if not f".{author}".endswith(f".{domain}")]
+    if not outside:
         return Found("signatures", True, words)
-    return Found("signatures", None, f"{words}; mail from outbound.from_address is outside, and not signed")
+    return Found("signatures", None, f"{words}; mail from {' and '.join(outside)} is outside, and not signed")

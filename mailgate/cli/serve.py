@@ -35,8 +35,8 @@ def serve(arguments: argparse.Namespace) -> int:
         jobs.declare(process.queue, state, outbound)
         running.runner().run(_serve(state, process, embedded=embedded, made=made))
     finally:
+        outbound.close()  # first: the process waits for its jobs
         process.stop()
-        outbound.close()
     return 0
 
 

@@ -25,7 +25,7 @@ __all__ = ["MX", "Outbound", "Sent", "Times", "Unreachable", "outbox"]
 
 _THREADS = 16  # that wait for the DNS and for token servers, and sign
 _TIMES = Times()
-_GOODBYE_SECONDS = 2
+_GOODBYE_SECONDS = 3
 
 
 class Outbound:
@@ -50,7 +50,8 @@ class Outbound:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._threads = ThreadPoolExecutor(_THREADS, "outbound")
-        self._closed = False
+        self.closed = False
+        self._tidying: Future[None] | None = None
 
     def send(self, mails: Sequence[Outgoing]) -> list[Sent]:
         """Send each; results in the same order. Never raises for what a server or a disk does."""
@@ -71,7 +72,7 @@ class Outbound:
     def close(self) -> None:
         """End all connections. What is being sent then is to be tried again."""
         with self._lock:
-            self._closed = True
+            self.closed = True
             loop, thread = self._loop, self._thread
         if loop is None or thread is None or not thread.is_alive():
             return
@@ -100,7 +101,7 @@ class Outbound:
     def _submit(self, work: Coroutine[Any, Any, None]) -> "Future[None] | None":
         """To the event loop, which begins with the first work; None once it is closed."""
         with self._lock:
-            if self._closed:
+            if self.closed:
                 work.close()
                 return None
             if self._loop is None:
@@ -108,7 +109,7 @@ class Outbound:
                 self._loop.set_default_executor(self._threads)
                 self._thread = threading.Thread(target=self._loop.run_forever, name="outbound", daemon=True)
                 self._thread.start()
-                asyncio.run_coroutine_threadsafe(self._tidy(), self._loop)
+                self._tidying = asyncio.run_coroutine_threadsafe(self._tidy(), self._loop)
             return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     async def _tidy(self) -> None:
@@ -117,7 +118,11 @@ class Outbound:
             await self._destinations.tidy(self._times.kept)
 
     async def _end(self) -> None:
+        if self._tidying is not None:
+            self._tidying.cancel()
         others = asyncio.all_tasks() - {asyncio.current_task()}
+        if others:  # what is on its way may arrive
+            await asyncio.wait(others, timeout=_GOODBYE_SECONDS)
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)

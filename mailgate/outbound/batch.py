@@ -77,7 +77,7 @@ class _Line:
         for error in done:
             if isinstance(error, Exception):
                 log.error("sending failed", exc_info=error)
-        if self._failure is not None:
+        if self._failure is not None and self._waiting:
             log.warning("no connection", to=destination or "smarthost", words=str(self._failure))
             for letter in self._waiting:
                 letter.sent = Sent(gone=False, retry=self._failure.retry, words=str(self._failure))

@@ -15,6 +15,7 @@ from aiosmtplib import (
     SMTPSenderRefused,
 )
 
+from mailgate import headers
 from mailgate.outbound.sent import Lost, Sent, plain, words_of
 
 CLOSING = 421  # at any command: the server ends the session (RFC 5321 §3.8)
@@ -77,8 +78,9 @@ async def transfer(client: Client, mail_from: str, to: Sequence[str], content: b
     A session that breaks later is this mail's trouble: the next one gets another.
     """
     try:
+        to = [headers.routable(one) for one in to]
         options = _options(client, (mail_from, *to), content)
-        left, _ = await client.sendmail(mail_from, list(to), content, mail_options=options)
+        left, _ = await client.sendmail(mail_from, to, content, mail_options=options)
     except SMTPRecipientsRefused as error:  # all of them
         refused = error.recipients[0]
         later = any(one.code < 500 for one in error.recipients)

@@ -14,7 +14,7 @@ from mailgate.proof.names import DnsTrouble, Names
 
 _MOST_PLACES = 6  # addresses that are tried
 _DNS_SECONDS = 10
-_PLACE_SECONDS = 12  # until one address has taken the connection
+_PLACE_SECONDS = 25  # until one address has greeted us; some servers let strangers wait
 
 
 class Exchanges:

@@ -242,3 +242,10 @@ def test_what_a_submitter_asked_for_counts(core: World, asked: str, states: list
     for _, result in core.submit(PHONE, DEAD, receipts=told_of).results:
         core.until(result.message_id)
     assert sorted(row.facts["state"] for row in owed(core)) == states
+
+
+def test_texts_of_before_there_were_digests_are_told_of(core: World) -> None:
+    dead = core.accept(DEAD, receipts={DEAD: "none"})
+    core.change(tables.message, dead, receipts="")  # as its row came from an older version
+    core.until(dead)
+    assert [row.facts["state"] for row in owed(core)] == ["UNDELIVERED"]

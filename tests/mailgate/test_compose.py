@@ -226,4 +226,4 @@ def test_odd_envelope_senders_get_their_receipts(w: World, sender: str) -> None:
         assert client.docmd("MAIL", f"FROM:<{sender}> SMTPUTF8")[0] == 250
         assert client.rcpt(fails)[0] == 250
         assert client.data(mail(sender="bob@other.example"))[0] == 250
-    assert sender in str(kept_after(w, before)[0]["To"])
+    assert sender.replace("blåbær", "xn--blbr-roah") in str(kept_after(w, before)[0]["To"])

@@ -157,6 +157,13 @@ def test_one_that_cannot_come_back_whole(w: World, body: str) -> None:
     assert parts(report)[2].get_content_type() == "text/rfc822-headers"
 
 
+@pytest.mark.parametrize("date", ["Mon, 1 Jan 2024 00:00:00 +" + "9" * 60, "yesterday", "x" * 400, ""])
+def test_a_date_that_is_none_costs_no_report(w: World, date: str) -> None:
+    report = reported(w, mail("when", message_id=f"{len(date)}.date@acme.example", Date=date), DEAD)
+    head = message_from_bytes(parts(report)[2].get_payload().encode(), policy=email.policy.default)
+    assert head["Date"].datetime is not None
+
+
 # --- digests ----------------------------------------------------------------------------------------------
 
 
@@ -209,8 +216,11 @@ def test_who_answers_a_report_texts_the_phone(w: World) -> None:
     report = reported(w, mail("ping", message_id="ping@acme.example"), FINE)
     assert report["Reply-To"] == at(FINE)
     raw = mail("pong", message_id="pong@acme.example", In_Reply_To=str(report["Message-ID"]))
+    before = set(w.outbox())
     w.send(raw, str(report["Reply-To"]))
-    wait_for(lambda: "pong" in w.texts(FINE))
+    (path,) = wait_for(lambda: set(w.outbox()) - before)
+    assert b"pong" in path.read_bytes()
+    assert "pong" in w.texts(FINE)
 
 
 def test_a_late_one_is_warned_of_once(w: World, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ def upgrade() -> None:
     )
     op.add_column("sender", sa.Column("receipts", sa.Text(), nullable=False, server_default=sa.text("''")))
     op.add_column("notice", sa.Column("mailed_to", sa.Text(), nullable=False, server_default=sa.text("''")))
+    op.add_column("notice", sa.Column("tried_at", sa.BigInteger()))
     op.create_table(
         "progress",
         sa.Column("name", sa.Text(), nullable=False),
