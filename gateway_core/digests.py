@@ -122,6 +122,8 @@ def _end(conn: Connection, ids: Ids, name: str, ended: Sequence[Ended]) -> None:
     minutes = account.terms.digest_minutes
     if corrects:
         minutes = min(minutes, _MOST_WAIT_MINUTES)
+    else:  # each waits twice as long as the one before it: texts that end one by one make few digests
+        minutes <<= min(len(known), 10)
     due_at = now + minutes * clock.MINUTE if corrects or waits else now
     notices.owe(conn, ids, [_notice(Begun(account, name, was.id), len(known) + 1, due_at)])
 

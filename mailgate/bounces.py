@@ -32,7 +32,7 @@ _AGAIN_SECONDS = 30
 _MOST_PARTS = 50
 DEAD, LATER, REFUSED, ANSWER, UNREADABLE = "dead", "later", "refused", "answer", "unreadable"
 # Status codes that blame the mail, its sender or a moment, not the mailbox (RFC 3463 §3): no reason to stop.
-_NOT_DEAD = ("1.7", "1.8", "2.2", "2.3", "2.4", "3.", "5.", "6.", "7.")
+_NOT_DEAD = ("1.7", "1.8", "2.2", "2.3", "2.4", "3.", "4.7", "5.", "6.", "7.")
 
 log = structlog.get_logger(__name__)
 _d, _n = dead_address.c, tables.notice.c

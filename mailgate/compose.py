@@ -86,7 +86,9 @@ def _digest(state: Intake, conn: Connection, notice: Row[Any]) -> Outgoing | Non
     if not to or not rows:
         return None
     author = _author(about, bool(about.origin.get("unanswered")))
-    said = letters.digest(outcomes, notice.facts["number"], about.origin, about.text, author)
+    said = letters.digest(
+        _speech(state, notice), outcomes, notice.facts["number"], about.origin, about.text, author
+    )
     return _report(state, notice, to, about, outcomes, _speech(state, notice).body("digest", said))
 
 

@@ -55,11 +55,9 @@ def accept(
     heard = [one for one in texted if one.dsn.notify != _NEVER]
     if heard and (left_out or mail.attachments):
         owed += remarks.remark(wanted, mail, _left_out(heard))
-    author = trust.normal(mail.from_[0])
-    if author in intake.book.dead and not (wanted.origin or {}).get(
-        "unanswered"
-    ):  # somebody is there after all
-        intake.gateway.writer.put(bounces.revive, author)
+    if intake.book.dead and not (wanted.origin or {}).get("unanswered"):  # somebody is there after all
+        for author in intake.book.dead.intersection(map(trust.normal, (mail.from_[0], *mail.reply_to))):
+            intake.gateway.writer.put(bounces.revive, author)
     submitted = submit(intake.gateway, wanted._replace(owed=tuple(owed)) if owed else wanted)
     if left_out:
         submitted.add_done_callback(

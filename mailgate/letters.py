@@ -47,13 +47,18 @@ def delay(facts: Mapping[str, Any], origin: Mapping[str, Any], text: str, author
 
 
 def digest(
-    outcomes: Sequence[Outcome], number: int, origin: Mapping[str, Any], text: str, author: str
+    speech: Speech,
+    outcomes: Sequence[Outcome],
+    number: int,
+    origin: Mapping[str, Any],
+    text: str,
+    author: str,
 ) -> Facts:
     rows = [
         {
             "to": numbers.display(one.to),
             "state": _key(one.reason) if one.reason == "opted_out" else _ended(one.state),
-            "words": "" if one.state in _GOOD else one.words,
+            "words": "" if one.state in _GOOD else one.words or _reason(speech, one.reason),
         }
         for one in outcomes
     ]
@@ -65,6 +70,12 @@ def digest(
         "waits": any(one.state not in FINAL for one in outcomes),
         **_of_mail(origin, text, author),
     }
+
+
+def _reason(speech: Speech, reason: str) -> str:
+    """In brackets behind what became of it, so without its full stop; what the row says itself is not said again."""
+    key = f"reason.{_key(reason)}"
+    return "" if reason == "opted_out" or not speech.knows(key) else speech.say(key).rstrip(".")
 
 
 def _ended(state: str) -> str:

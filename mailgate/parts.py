@@ -16,6 +16,7 @@ from mailgate import headers
 _SHORT = 76  # octets of a line that nobody folds (RFC 5322 §2.1.1)
 _LONG = 998
 _CACHED = 8192
+_FEW = 5  # addresses in a field that is kept
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _STRUCTURED = frozenset({"To", "From", "Reply-To"})
 
@@ -35,9 +36,13 @@ def field(name: str, value: str) -> str:
     return _folded(name, value)
 
 
-@lru_cache(maxsize=_CACHED)
 def people(name: str, addresses: tuple[str, ...]) -> str:
     """A field of addresses; what is none becomes the name of an empty group."""
+    return (_people if len(addresses) <= _FEW else _people.__wrapped__)(name, addresses)
+
+
+@lru_cache(maxsize=_CACHED)
+def _people(name: str, addresses: tuple[str, ...]) -> str:
     return _written(name, [headers.addressee(address) for address in addresses])
 
 

@@ -92,8 +92,10 @@ def _written(date: str) -> str:
 
 
 def _original(domain: str, origin: Mapping[str, Any], at: int, outcomes: Sequence[Outcome]) -> Part:
-    """The whole mail where its sender asked for it (RET=FULL) and we have it; else what we know of its head."""
-    if origin.get("full"):
+    """The whole mail where its sender asked for it (RET=FULL), something failed (RFC 3461 §4.3), and we have it; else
+    what we know of its head.
+    """
+    if origin.get("full") and any(ENDS.get(one.state, UNDERWAY)[0] == "failed" for one in outcomes):
         return Part("Content-Type: message/rfc822\r\n", origin["full"])  # as it came
     numbers = tuple(f"{one.to.removeprefix('+')}@{domain}" for one in outcomes)
     head = [

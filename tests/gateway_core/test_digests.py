@@ -50,9 +50,9 @@ def told(core: World) -> dict[str, str]:
         return {row.to: row.state for row in digests.rows(conn, owed(core)[0].facts["group"])}
 
 
-def correct(core: World, message_id: int, new: State) -> None:
-    """A receipt that comes late."""
-    core.gateway.writer.put(fold_of(core.gateway, message_id, new, Actor.RECEIPTS), None).result()
+def correct(core: World, message_id: int, new: State, actor: Actor = Actor.RECEIPTS) -> None:
+    """A receipt that comes late, or whatever ends a text."""
+    core.gateway.writer.put(fold_of(core.gateway, message_id, new, actor), None).result()
 
 
 def test_one_notice_when_the_last_has_ended(core: World) -> None:
@@ -111,6 +111,20 @@ def test_corrections_are_folded(core: World) -> None:
         assert due(core) == [2]
         assert [row.facts["number"] for row in owed(core)] == [1, 2]
         assert set(told(core).values()) == {"DELIVERED"}
+
+
+def test_texts_that_end_one_by_one_make_few_digests(core: World) -> None:
+    core.terms(digest_minutes=10)
+    people = [f"+4477009{number:05}" for number in range(10, 26)]
+    with time_machine.travel("2026-03-01T10:00:00Z", tick=False) as clock_at:
+        texts = [result.message_id for _, result in core.submit(*people).results]
+        for message_id in texts:
+            clock_at.shift(10 * 60)
+            correct(core, message_id, State.CANCELLED, Actor.ACCOUNT)
+            mailed(core)
+        assert due(core) == []
+        assert [row.facts["number"] for row in owed(core)] == [1, 2, 3, 4]
+        assert {row.state for row in owed(core)} == {"DONE"}
 
 
 def test_what_ends_while_a_digest_is_mailed_makes_another(core: World) -> None:

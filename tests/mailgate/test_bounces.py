@@ -204,6 +204,7 @@ def test_an_old_path_stops_nothing(w: World) -> None:
 
 def test_a_bounce_that_is_quicker_than_our_own_note_waits_for_it(w: World) -> None:
     begun(w)
+    ended(w, "reply")
     n = tables.notice.c
     later = clock.now() + clock.DAY
     with w.gateway.reader.begin() as conn:  # as if it were on its way
