@@ -103,6 +103,9 @@ def test_check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     (tmp_path / "dkim.pem").write_bytes(signing.key().private)
     signs = {"dkim_domain": "sms.example", "dkim_selector": "s1", "dkim_key": str(tmp_path / "dkim.pem")}
     code, out = shown(**signs, from_address="gateway@sms.example")
+    assert (code, "mail from mail.domains is outside, and not signed" in out) == (0, True)  # answers
+    monkeypatch.setenv("MAILGATE_MAIL__DOMAINS", '["sms.example"]')
+    code, out = shown(**signs, from_address="gateway@sms.example")
     assert (code, "the public key belongs at s1._domainkey.sms.example\n" in out) == (0, True)
     code, out = shown(**signs, from_address="gateway@other.example")
     assert (code, "outbound.from_address is outside, and not signed" in out) == (0, True)
